@@ -3,6 +3,7 @@ import type { FareboxError } from './error.js';
 import { delivered } from './named.js';
 import { unresolved } from './purchases.js';
 import { isUnended, type SentRow, sentIn, withoutSent } from './sent.js';
+import type { Placed } from './slots.js';
 
 /** What the names of rows begin with: of payments that `resume` keeps, and of the way by which a purchase under a key is paid. */
 export const KEPT = 'fetch ';
@@ -65,7 +66,7 @@ export function wayIn(rows: readonly SentRow[], name: string): Left | undefined 
 }
 
 /** What was paid by itself, as far as it is open or was delivered: what it is for, and where its nonce is taken once. */
-type Kept = { readonly content?: string; readonly slot?: string | null; readonly isOpen: boolean };
+type Kept = Placed & { readonly content?: string; readonly isOpen: boolean };
 
 /** What `resume` keeps for it. */
 export function keptIn(rows: readonly SentRow[], name: string): Kept[] {

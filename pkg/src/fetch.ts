@@ -9,6 +9,7 @@ import type { PayOptions } from './options.js';
 import type { Step } from './payment.js';
 import { inMemory } from './purchases.js';
 import { fetchOf, keyOf, type Plain, paidUrl, plain, requestOf } from './request.js';
+import type { Traced } from './restored.js';
 import { asSigner } from './signer.js';
 import { pay } from './steps.js';
 import { memoryStore } from './store.js';
@@ -31,10 +32,10 @@ type Purchase = {
   readonly name: string;
   /** The URL that was asked for: nonces follow from it, wherever it redirects today. */
   readonly url: string;
-  /** The slot of one that has ended, and whether a person is asked before another slot is used. */
-  readonly after?: { readonly slot: string; readonly asks: boolean };
-  /** Sees what was signed before it leaves; by its shape, as the types of the compiled part need more than others have. */
-  readonly signed: (exchange: { terms(): string | undefined; preparedAt(): number; proof(): string | undefined }) => void;
+  /** A payment for it that was sent before, with which this goes on. */
+  readonly left?: Keeping['left'];
+  /** Sees what was signed before it leaves. */
+  readonly signed: (exchange: Traced) => void;
 };
 
 /** The same; each payment is for this purchase, if there is one. */
@@ -60,7 +61,7 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
     }
   };
   const call = async (request: Plain, endpoint: string, kept: Keeping | undefined): Promise<Response> => {
-    const left = kept?.left;
+    const left = purchase?.left ?? kept?.left;
     // A payment is about to leave: another process may have been told to stop since this one looked.
     if (left !== undefined) watch.stale();
     try {
@@ -92,7 +93,6 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
     let exchange = told(() => new Exchange(policy, request.method, url, endpoint, signer.known ?? NOBODY));
     const key = keyOf(request.headers, purchase?.name);
     if (key !== undefined) exchange = exchange.forPurchase(key, askedUrl);
-    if (purchase?.after !== undefined) exchange = exchange.after(purchase.after.slot, purchase.after.asks);
     if (options.pin !== undefined) exchange = exchange.withPin(options.pin);
     if (options.identifier === false) exchange = exchange.withoutIdentifier();
     if (options.broadcast !== undefined) exchange = exchange.withBroadcast();

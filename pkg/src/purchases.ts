@@ -12,12 +12,12 @@ import { delivered, KeysUnderWay, nameOf, refuseOther } from './named.js';
 import { noted } from './noted.js';
 import type { Proposal } from './options.js';
 import { isUnended } from './sent.js';
+import { isBeside, type Placed } from './slots.js';
 
 /** A purchase, and what may be charged for it. */
-type Purchase = {
+type Purchase = Placed & {
   readonly exchange: Exchange;
   readonly url: string;
-  readonly slot: Proposal['slot'] | undefined;
   /** What its key stands for. */
   readonly content: string | undefined;
   /** Unix seconds after which nothing that was signed for it can be charged. */
@@ -27,14 +27,14 @@ type Purchase = {
 };
 
 /** What a call under a key is paying. */
-type UnderWay = Pick<Purchase, 'slot' | 'ends' | 'content'> & {
+type UnderWay = Pick<Purchase, keyof Placed | 'ends' | 'content'> & {
   readonly name: string;
   /** Whether its hook, its wallet or its server has not answered: it is under way whatever the clock says. */
   readonly asks: boolean;
 };
 
 /** What was delivered last under a key: a call that began earlier knows nothing of that. */
-type Bought = Pick<Purchase, 'slot' | 'content'> & { readonly turn: number };
+type Bought = Pick<Purchase, keyof Placed | 'content'> & { readonly turn: number };
 
 /** Calls under a key that go on, and what was delivered last under it. */
 type Going = { readonly all: Set<object>; delivered: Bought | undefined };
@@ -61,12 +61,11 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   const begin = (call: object, mine: UnderWay, goesOn: boolean, began: number): void => {
     // An answer that nobody reads has no other end.
     for (const [other, it] of paying) if (!it.asks && hasEnded(it)) paying.delete(other);
-    const isBeside = (name: string, { slot }: Pick<Purchase, 'slot'>): boolean =>
-      name === mine.name && (mine.slot === null || slot !== mine.slot);
-    const isUnderWay = [...paying].some(([other, it]) => other !== call && isBeside(it.name, it));
+    const isMine = (name: string, it: Placed): boolean => name === mine.name && isBeside(mine, it);
+    const isUnderWay = [...paying].some(([other, it]) => other !== call && isMine(it.name, it));
     const last = going.get(mine.name)?.delivered;
-    if (last !== undefined && isBeside(mine.name, last)) throw last.turn > began ? unresolved() : delivered();
-    if (isUnderWay || open.some(([name, it]) => isBeside(name, it) && !(goesOn && hasEnded(it)))) throw unresolved();
+    if (last !== undefined && isBeside(mine, last)) throw last.turn > began ? unresolved() : delivered();
+    if (isUnderWay || open.some(([name, it]) => isMine(name, it) && !(goesOn && hasEnded(it)))) throw unresolved();
     paying.set(call, mine);
   };
 
@@ -74,7 +73,7 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   const deliver = (call: object, mine: UnderWay): void => {
     turn += 1;
     const calls = going.get(mine.name);
-    if (calls !== undefined) calls.delivered = { slot: mine.slot, content: mine.content, turn };
+    if (calls !== undefined) calls.delivered = { slot: mine.slot, payer: mine.payer, content: mine.content, turn };
     paying.set(call, { ...mine, asks: false });
   };
 
@@ -149,19 +148,19 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
       going.set(key, calls);
       // Of what has ended a person is asked whether to go on, and other calls know nothing of that.
       if (purchase !== undefined && hasEnded(purchase))
-        paying.set(call, { name: key, slot: purchase.slot, content, ends: purchase.ends, asks: true });
+        paying.set(call, { name: key, slot: purchase.slot, payer: purchase.payer, content, ends: purchase.ends, asks: true });
     }
     /** Takes its place under its key, until then, and tells where its nonce is taken. */
-    const enter = (exchange: Exchange, ends: number): Purchase['slot'] => {
-      const { slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
-      if (key !== undefined) begin(call, { name: key, slot, content, ends, asks: true }, taken !== undefined, began);
-      return slot;
+    const enter = (exchange: Exchange, ends: number): Placed => {
+      const { slot, payer } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
+      if (key !== undefined) begin(call, { name: key, slot, payer, content, ends, asks: true }, taken !== undefined, began);
+      return { slot, payer };
     };
     /** Notes what is about to be sent, which is valid until then, or what a hook is about to be asked for. */
     const pays = async (exchange: Exchange, url: string, ends = endOf(exchange, now())): Promise<void> => {
-      const slot = enter(exchange, ends);
+      const placed = enter(exchange, ends);
       // What was signed before may end later.
-      purchase = { exchange, url, slot, content, ends: Math.max(ends, purchase?.ends ?? 0), isAnswered: false };
+      purchase = { exchange, url, ...placed, content, ends: Math.max(ends, purchase?.ends ?? 0), isAnswered: false };
     };
     const ended = async (): Promise<void> => {
       if (purchase !== undefined) leave(name, purchase);

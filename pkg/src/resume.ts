@@ -1,15 +1,17 @@
 /** Purchases of `fetch` whose fate is not known: kept in the record of the budget, sent again byte for byte, and signed again with their nonce. */
-import { Exchange } from '#wasm';
+import type { Exchange } from '#wasm';
 
 import { KEPT, keptIn, openRow, openRowsOf, refusal, wayIn } from './bought.js';
-import { FareboxError, type SentPayment, told, unusable } from './error.js';
+import { FareboxError, type SentPayment, unusable } from './error.js';
 import { hexOf } from './hex.js';
 import type { Keeping, Opens } from './keeping.js';
 import { delivered, KeysUnderWay, type Named, nameOf, refuseOther } from './named.js';
 import type { Proposal, Receipt, Resuming } from './options.js';
 import { endOf, unresolved, whenRead } from './purchases.js';
+import { type Gone, goneOn, type Trace, traceOf } from './restored.js';
 import { freeRoom, holdRoom } from './room.js';
 import { hasDropped, isUnended, type SentRow, sentIn, withoutSent, withSent } from './sent.js';
+import { isBeside, type Placed } from './slots.js';
 import { type Store, update } from './store.js';
 
 /** A payment that was sent, as the store has it. */
@@ -33,39 +35,16 @@ export type KeptPayment = {
   readonly receipt?: Receipt;
 };
 
-/** All from which the same exchange is made again, up to the signature. */
-type Trail = {
-  readonly policy: string;
-  readonly method: string;
-  readonly url: string;
-  /** The URL that was asked for, where it redirected to that one. */
+/** What is kept of a payment. */
+type Trail = Trace & {
+  /** The URL that was asked for, where it redirected to the one that is paid. */
   readonly askedUrl?: string;
-  readonly endpoint: string;
-  readonly payer: string;
-  readonly seed: readonly number[];
-  readonly pin: string;
-  readonly identifier: boolean;
-  readonly broadcasts: boolean;
-  readonly authorization: boolean;
-  /** Whether its nonces follow from the purchase that its key names, whose id begins the seed; otherwise the nonce does. */
-  readonly derives?: true;
   /** What its key stands for. */
   readonly content?: string;
   /** Whether an answer of success was read to its end, without a receipt: then time ends it. */
   readonly answered?: true;
-  /** The earlier authorizations for it, as the compiled part tells them. */
-  readonly earlier?: string;
-  /** Under which name the budget counts it. */
-  readonly counted?: string;
   /** Where its nonce is taken once; null if it is not the payer's. */
   readonly slot?: string | null;
-  /** The terms, and when they were answered. */
-  readonly lines: string;
-  readonly body: string;
-  readonly at: number;
-  /** The signature, with what was signed beside it, or the hash of the payer's own transaction. */
-  readonly proof: string;
-  readonly isHash: boolean;
   readonly key: string;
   /** Unix seconds after which nothing that was signed for it can be charged. */
   readonly ends: number;
@@ -84,7 +63,7 @@ type Requested = {
 };
 /** Whether an answer is given to nobody again. */
 type Given = (response: Response) => boolean;
-type Left = { readonly row: Row; readonly exchange: Exchange; readonly step: string };
+type Left = Gone & { readonly row: Row };
 /** A purchase of an earlier call, and what there was when this one began: the marks of all rows, and the names of those that were delivered and not read. */
 type Taken = { readonly left: Left | undefined; readonly before: ReadonlySet<string> };
 
@@ -196,11 +175,11 @@ class OpenPayments {
   }
 
   /** Refuses to sign what would be charged beside what was delivered under the same key before this call began, or has left by channel. */
-  async admits(purchase: string, slot: Trail['slot']): Promise<void> {
+  async admits(purchase: string, mine: Placed): Promise<void> {
     const rows = sentIn((await this.#store.read()).record);
     const way = wayIn(rows, purchase);
     if (way?.channel !== undefined) throw refusal(way);
-    if (keptIn(rows, purchase).some((it) => !it.isOpen && (slot === null || slot !== it.slot))) throw delivered();
+    if (keptIn(rows, purchase).some((it) => !it.isOpen && isBeside(mine, it))) throw delivered();
   }
 
   /** Refuses to sign what there is no room to keep: it would be counted, and never leave. The room is its owner's until they let go of it. */
@@ -219,17 +198,9 @@ class OpenPayments {
     const now = this.now();
     const isDead = !isUnended(trail.ends, now);
     if (isDead && trail.answered) return undefined;
-    const kept = exchangeOf(trail, trail.policy, trail.pin);
-    const isRead = kept.restore(trail.lines, trail.body, trail.at, trail.proof, trail.isHash, now);
-    // Without a proof it is a transaction of the payer's own that may have been sent: nothing tells before its end.
-    if (isDead || (isRead && trail.proof !== '')) {
-      if (trail.counted !== undefined) kept.countAs(trail.counted);
-      const step = told(() => kept.goOn(policy, pin, isDead, confirm !== undefined, now));
-      if (step !== undefined) return { row, exchange: kept, step };
-      kept.free();
-      return undefined;
-    }
-    kept.free();
+    const gone = goneOn(trail, { policy, pin, asks: confirm !== undefined, isDead, now });
+    if (gone === 'over') return undefined;
+    if (gone !== 'unreadable') return { row, ...gone };
     throw unresolved();
   }
 
@@ -252,18 +223,18 @@ class OpenPayments {
         isGone ||
         isEnded ||
         isByChannel ||
-        (goneOn !== undefined && stands !== undefined && isBeside(trail, goneOn.trail, JSON.parse(stands)))
+        (goneOn !== undefined && stands !== undefined && hasOther(trail, goneOn.trail, JSON.parse(stands)))
       )
         throw ended();
       // One nonce is taken once; with another one it is charged beside all else of the key.
       const isBesideOpen = ([known, , open, text]: SentRow): boolean => {
         if (!open || known === before || !known.startsWith(openRow(purchase))) return false;
-        const { slot, ends } = JSON.parse(text) as Trail;
-        const isOther = trail.proof === '' || (known !== name && (trail.slot === null || slot !== trail.slot));
+        const other = JSON.parse(text) as Trail;
+        const isOther = trail.proof === '' || (known !== name && isBeside(trail, other));
         // Of what has ended a call that goes on with nothing was told nothing. Who is asked here, person or server, has all the time, and so
         // does a delivery that came since.
         const isTold = this.#mine.has(known) ? began.has(known) : before !== undefined;
-        return isOther && (isUnended(ends, this.now()) || !isTold);
+        return isOther && (isUnended(other.ends, this.now()) || !isTold);
       };
       if (trail.derives === true && (rows.some(isBesideOpen) || hasDropped(rows, trail.url, this.now(), (row) => began.has(markOf(row)))))
         throw unresolved();
@@ -345,8 +316,7 @@ class Kept implements Keeping {
 
   async prepared(exchange: Exchange, url: string): Promise<void> {
     if (this.#facts.content !== undefined && this.left === undefined) {
-      const { slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
-      await this.#payments.admits(this.#request, slot);
+      await this.#payments.admits(this.#request, JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>);
     }
     const terms = exchange.terms() ?? '';
     if (terms.length > MOST_TERMS)
@@ -395,17 +365,11 @@ class Kept implements Keeping {
 
   /** What is kept of it: all from which the exchange is made again. */
   #trailOf(exchange: Exchange, what: Signed): Trail {
-    const { payer, slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
-    const terms = JSON.parse(exchange.terms() ?? '{}') as Pick<Trail, 'lines' | 'body'>;
+    const { slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
     return {
       ...this.#facts,
-      earlier: exchange.earlier(),
-      counted: exchange.counted(),
       ...(slot === undefined ? {} : { slot }),
-      payer: payer ?? '',
-      seed: [...exchange.seed()],
-      pin: exchange.pin() ?? '',
-      ...terms,
+      ...traceOf(exchange),
       ...what,
       ...(what.url === this.#askedUrl ? {} : { askedUrl: this.#askedUrl }),
     };
@@ -442,9 +406,9 @@ class Kept implements Keeping {
   }
 }
 
-/** Whether another process has signed again what this one went on with, so that both could be charged: a slot takes a nonce once, two do not. */
-const isBeside = (trail: Trail, goneOn: Trail, stands: Trail): boolean =>
-  (stands.proof !== goneOn.proof || stands.at !== goneOn.at) && (typeof trail.slot !== 'string' || trail.slot !== stands.slot);
+/** Whether another process has signed again what this one went on with, so that both could be charged. */
+const hasOther = (trail: Trail, goneOn: Trail, stands: Trail): boolean =>
+  (stands.proof !== goneOn.proof || stands.at !== goneOn.at) && isBeside(trail, stands);
 
 /** Whether a row is of a purchase that is over, and the mark by which one is told from a later one of its key. */
 const isOver = ([name, , open]: SentRow): boolean => !open && name.startsWith(KEPT);
@@ -468,25 +432,9 @@ function ended(): FareboxError {
   });
 }
 
-/** An exchange with the nonce of a kept purchase. */
-function exchangeOf(
-  { method, url, endpoint, payer, seed, derives, earlier, identifier, broadcasts, authorization }: Trail,
-  policy: string,
-  pin: string | undefined,
-): Exchange {
-  let exchange = told(() => new Exchange(policy, method, url, endpoint, payer, Uint8Array.from(seed)));
-  if (pin !== undefined) exchange = exchange.withPin(pin);
-  if (derives) exchange = exchange.forPurchase(undefined, url);
-  if (earlier !== undefined) exchange = exchange.withEarlier(earlier);
-  if (!identifier) exchange = exchange.withoutIdentifier();
-  if (broadcasts) exchange = exchange.withBroadcast();
-  if (!authorization) exchange = exchange.withoutAuthorization();
-  return exchange;
-}
-
 /** The record once it is known what became of a payment, or nobody asks any more. */
 function closed(record: string | undefined, { name, trail }: Row, receipt: Receipt | null, now: number): string {
-  const { method, url, key, isHash, derives, seed, slot, content } = trail;
+  const { method, url, key, isHash, derives, seed, slot, payer, content } = trail;
   const [kind, purchase] = name.split(' ');
   const kept = JSON.stringify({
     method,
@@ -494,7 +442,7 @@ function closed(record: string | undefined, { name, trail }: Row, receipt: Recei
     key,
     ...(receipt === null ? {} : { receipt }),
     // Another request, or another payment, under its key is told from it.
-    ...(receipt === null || content === undefined ? {} : { purchase: `${kind} ${purchase}`, content, slot }),
+    ...(receipt === null || content === undefined ? {} : { purchase: `${kind} ${purchase}`, content, slot, payer }),
     ...(isHash || derives === true ? { sent: nameOfSeed(seed) } : {}),
   });
   return withSent(withoutSent(record, name), [`${KEPT}${key}`, Math.floor(now), false, kept]);

@@ -337,6 +337,72 @@ test('an agent sends a payment no more to an endpoint that asked to stop, until 
   assert.equal(signer.asked.length, 2);
 });
 
+// A-804
+test('an answer to what an agent sends again stops its endpoint, as one to a new payment does', async () => {
+  const events: string[] = [];
+  const { client, signer } = local({ onEscalation: ({ diagnostic }) => void events.push(diagnostic.code) });
+  const url = `${shop.url}/report`;
+  await assert.rejects(client.fetchPaid(url, undefined, {}), { kind: 'execution_inconclusive' });
+  const stop = { code: 'OPERATOR_ALERT', message: 'stop', escalate: true, suggestion: 'look' };
+  shop.answers = (request, response) => ask(response, paymentOf(request) === undefined ? terms() : saying(stop));
+  await assert.rejects(client.fetchPaid(url, undefined, {}), { kind: 'execution_inconclusive' });
+  assert.deepEqual(
+    [(await client.endpoints.blocked()).map(({ diagnostic }) => diagnostic.code), events],
+    [['OPERATOR_ALERT'], ['OPERATOR_ALERT']],
+  );
+  shop.answers = honest;
+  await assert.rejects(client.fetchPaid(url, undefined, {}), { kind: 'execution_inconclusive', reason: /^endpoint_blocked: / });
+  assert.deepEqual([shop.payments().length, new Set(shop.payments()).size, signer.asked.length], [2, 1, 1]);
+});
+
+// A-805
+test('an agent that signs again after an end takes a receipt of what it signed before', async () => {
+  let seconds = Date.now() / 1000;
+  const { client, signer } = local({ now: () => seconds });
+  let amount = '20000';
+  // The first one is charged, and its answer is lost.
+  shop.answers = (request, response) =>
+    paymentOf(request) === undefined ? ask(response, terms([{ ...OFFER, amount }])) : breakOff(request, response);
+  const fetchPaid = () => client.fetchPaid(`${shop.url}/report`, undefined, {});
+  await assert.rejects(fetchPaid(), { kind: 'execution_inconclusive' });
+  [seconds, amount] = [seconds + 4_000, '10000'];
+  // The seller knows it again by its nonce.
+  shop.answers = (request, response) =>
+    paymentOf(request) === undefined ? ask(response, terms([{ ...OFFER, amount }])) : serve(response, settlement({ amount: '20000' }));
+  const { response } = await fetchPaid();
+  assert.equal(await response.text(), GOODS);
+  const signed = signer.asked.map(({ message }) => [message['value'], message['nonce']]);
+  assert.deepEqual([signed.map(([value]) => value), new Set(signed.map(([, nonce]) => nonce)).size], [['20000', '10000'], 1]);
+});
+
+// A-806
+for (const [what, shows, kind] of [
+  ['that were shown', true, 'success'],
+  ['that nobody was shown', false, 'execution_inconclusive'],
+] as const)
+  test(`an agent whose payment is refused for other terms signs those ${what} ${shows ? 'in its place, under its nonce' : 'no more than before'}`, async () => {
+    const { client, signer } = local();
+    const url = `${shop.url}/report`;
+    const earlier = await client.preparePaidRequest(url);
+    assert.ok(earlier.kind === 'ready');
+    const executed = (prepared: Awaited<ReturnType<typeof client.preparePaidRequest>>) =>
+      client.executePreparedRequest(prepared as typeof earlier).then(
+        (it) => it.kind,
+        (error: { kind: string }) => error.kind,
+      );
+    assert.equal(await executed(earlier), 'execution_inconclusive');
+    const cheaper = terms([{ ...OFFER, amount: '9000' }]);
+    shop.answers = (request, response) => {
+      const payment = paymentOf(request);
+      const amount = payment === undefined ? '' : (JSON.parse(atob(payment)) as { accepted: { amount: string } }).accepted.amount;
+      if (amount === '9000') serve(response, settlement({ amount }));
+      else ask(response, cheaper);
+    };
+    assert.equal(await executed(shows ? await client.preparePaidRequest(url) : earlier), kind);
+    const signed = signer.asked.map(({ message }) => message['nonce']);
+    assert.deepEqual([signed.length, new Set(signed).size], [shows ? 2 : 1, 1]);
+  });
+
 test('what has ended is signed again where its terms stand beside cheaper ones', async () => {
   let seconds = Date.now() / 1000;
   const store = memoryStore();

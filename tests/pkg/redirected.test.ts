@@ -114,8 +114,29 @@ for (const [name, buys] of [
     assert.equal(await buy('#part'), GOODS);
     const nonces = new Set(signer.asked.map(({ message }) => message['nonce']));
     assert.deepEqual([calls >= 2, signer.asked.length, nonces.size], [true, 2, 1]);
+    // The terms of the latest URL were shown, and it is the one that is paid.
+    const [paid] = shop.requests.filter((request) => paymentOf(request) !== undefined).slice(-1);
+    assert.equal(paid?.url, `/report/${calls}`);
   });
 }
+
+// A-339
+test('a key is one charge in every process, also without a store, wherever each is redirected', async (t) => {
+  let calls = 0;
+  const shop = await open((request, response) => {
+    if (request.url === '/report') return void response.writeHead(302, { location: `/report/${(calls += 1)}` }).end();
+    if (paymentOf(request) === undefined) return ask(response);
+    response.destroy();
+  });
+  t.after(() => shop.stop());
+  const signer = watchedSigner();
+  for (let process = 0; process < 2; process += 1) {
+    const client = createLocalAgentClient({ signer, policy: { hosts: [shop.host], deadlineSecs: 1 } });
+    await client.fetchPaid(`${shop.url}/report`, undefined, { idempotencyKey: 'order-7' }).catch(() => undefined);
+  }
+  const nonces = new Set(signer.asked.map(({ message }) => message['nonce']));
+  assert.deepEqual([calls, signer.asked.length, nonces.size], [2, 2, 1]);
+});
 
 // A-339
 test('a harness and a desk of one process go on with it, too', async (t) => {

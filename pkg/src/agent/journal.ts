@@ -1,6 +1,7 @@
 /** Payments that were sent, by the key of their request: what is sent again are the same bytes. */
 import { oldestOfFullest } from '../fullest.js';
 import type { Proposal } from '../options.js';
+import type { Trace } from '../restored.js';
 import { freeRoom, holdRoom } from '../room.js';
 import { isUnended, type SentRow, sentIn, stands, withSent } from '../sent.js';
 import { type Store, update } from '../store.js';
@@ -12,15 +13,13 @@ export type Asked = {
   /** The name of the purchase. A payment without one is found by its key alone: of those of earlier versions it is not known whose they were. */
   readonly purchase?: string;
 };
-/** All from which what was signed is known again: the terms, when they were answered, and the signature. */
-export type Trail = { readonly lines: string; readonly body: string; readonly at: number; readonly proof: string };
 /** A payment that left. */
 export type Sent = Asked & {
   readonly url: string;
   readonly payment: Readonly<Record<string, string>>;
   readonly proposal: Proposal;
-  /** Of what was signed here; earlier versions kept none. */
-  readonly trail?: Trail | undefined;
+  /** From which its exchange goes on; there is none before its hash is known. */
+  readonly trace?: Trace | undefined;
   /** Unix seconds after which it cannot be charged. */
   readonly ends?: number;
   /** Names a transaction of the payer's own that may have been sent, and whose hash is not known: there is no payment. */
@@ -36,9 +35,9 @@ type Standing = { readonly sent: Sent; readonly open: boolean };
 /** A payment as text, by which two of them are told apart. */
 export const signedIn = ({ payment, sending = '' }: Sent): string => `${JSON.stringify(payment)}${sending}`;
 
-/** How many are kept in this process, and in a store of their own; the oldest of the host that has most goes first, and those that are open and may be charged stay. */
+/** How many are kept in this process; the oldest of the host that has most goes first, and those that are open and may be charged stay. A store has the bounds of its record. */
 const MOST = 1000;
-/** Begins the keys of a journal in the record of the budget. */
+/** Begins the keys of a journal in the record of a store, which may be the budget's. */
 const MINE = 'agent ';
 
 /** Where a journal is. */
@@ -52,14 +51,12 @@ export type JournalStores = {
 };
 
 export class Journal {
-  readonly #own: Store | undefined;
   readonly #store: Store | undefined;
   readonly #now: () => number;
   readonly #known = new Map<string, Standing>();
 
   constructor({ sent, store, now = () => Date.now() / 1000 }: JournalStores) {
     this.#now = now;
-    this.#own = sent;
     this.#store = sent ?? store;
   }
 
@@ -81,7 +78,8 @@ export class Journal {
 
   /** Refuses what there is no room to keep, before it is signed: it would be counted, and never leave. It has that room until {@link freeRoom}. */
   async hasRoom(owner: object, key: string, sent: Sent): Promise<void> {
-    if (this.#own === undefined && this.#store !== undefined) await holdRoom(this.#store, owner, this.#rowOf([key, sent, true]));
+    if (this.#store === undefined) return;
+    await holdRoom(this.#store, owner, this.#rowOf([key, sent, true]));
   }
 
   freeRoom(owner: object): void {
@@ -153,18 +151,8 @@ export class Journal {
   async #change(change: (entries: readonly Entry[]) => Entry | undefined): Promise<void> {
     if (this.#store === undefined) return void change([]);
     await update(this.#store, (record) => {
-      const entries = this.#entriesOf(record);
-      const next = change(entries);
-      if (next === undefined) return undefined;
-      if (this.#own === undefined) return withSent(record, this.#rowOf(next));
-      let all = [...entries.filter(([known]) => known !== next[0]), next];
-      const hasEnded = ([, it, isOpen]: Entry): boolean => isOpen !== true || !isUnended(it.ends, this.#now());
-      while (all.length > MOST) {
-        const gone = oldestOfFullest(all.filter(hasEnded), ([, it]) => it.url);
-        if (gone === undefined) break;
-        all = all.filter((entry) => entry !== gone);
-      }
-      return JSON.stringify(all);
+      const next = change(this.#entriesOf(record));
+      return next && withSent(this.#readable(record), this.#rowOf(next));
     });
   }
 
@@ -173,10 +161,16 @@ export class Journal {
   }
 
   #entriesOf(record: string | undefined): readonly Entry[] {
-    if (this.#own !== undefined) return record === undefined ? [] : (JSON.parse(record) as Entry[]);
-    return sentIn(record)
+    return sentIn(this.#readable(record))
       .filter(([key]) => key.startsWith(MINE))
       .map(([key, , open, text]) => [key.slice(MINE.length), JSON.parse(text) as Sent, open]);
+  }
+
+  /** A record in the form of the budget's: a store of its own had a list of entries. */
+  #readable(record: string | undefined): string | undefined {
+    if (record?.startsWith('[') !== true) return record;
+    const sent = (JSON.parse(record) as Entry[]).map((entry) => this.#rowOf(entry));
+    return JSON.stringify({ v: 2, entries: [], pins: [], sent });
   }
 }
 

@@ -75,8 +75,8 @@ export const AGENT: readonly Guard[] = [
   [
     'what was shown is what is paid',
     'agent/local/execution.js',
-    'if (refused !== undefined)',
-    'if (false)',
+    'wasm.proposalDigest(JSON.stringify(it)) !== shown',
+    'false',
     ['agent-local', 'another payee than was shown'],
   ],
   [
@@ -89,7 +89,7 @@ export const AGENT: readonly Guard[] = [
   [
     'a payment is written before it leaves',
     'agent/local/execution.js',
-    'await claims(proposal, { url: String(input), payment, trail });',
+    'await claims(proposal, { url: String(input), payment, ...signed });',
     'this.#sent = { ...asked, url: String(input), payment, proposal, ends: Math.ceil(this.#now()) + proposal.validForSecs };',
     ['agent-local', 'an answer that is lost is asked for'],
   ],

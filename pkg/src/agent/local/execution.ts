@@ -1,25 +1,24 @@
 /** One execution: a prepared request is paid under its key, or what was signed for that key before is sent again. */
 import * as wasm from '#agent-wasm';
-import { Exchange } from '#wasm';
 
-import { beginning } from '../../beginning.js';
 import { policyText } from '../../checked.js';
-import { endpointOf, isShort, watchOf } from '../../endpoints.js';
-import { FareboxError } from '../../error.js';
+import { endpointOf } from '../../endpoints.js';
+import { FareboxError, type SentPayment } from '../../error.js';
 import { payingThrough } from '../../fetch.js';
 import { drawn } from '../../hex.js';
+import type { Keeping } from '../../keeping.js';
 import type { Proposal } from '../../options.js';
-import type { Step } from '../../payment.js';
 import { askPerson } from '../../person.js';
+import { unresolved } from '../../purchases.js';
 import { receiptOf } from '../../receipts.js';
-import { headerLines, headWithin } from '../../request.js';
+import { headWithin } from '../../request.js';
+import { goneOn, type Trace, traceOf } from '../../restored.js';
 import { isUnended } from '../../sent.js';
-import { asSigner } from '../../signer.js';
 import type { Store } from '../../store.js';
 import type { SdkPreparedPaidRequestReady } from '../contracts.js';
 import { having } from '../having.js';
-import { fieldsOf, linesOf } from '../heads.js';
-import type { Asked, Journal, Sent, Trail } from '../journal.js';
+import { fieldsOf } from '../heads.js';
+import type { Asked, Journal, Sent } from '../journal.js';
 import { answerOf, FetchPaidError, type PaidResponse } from '../outcome.js';
 import { initOf, purchasedOf } from '../request.js';
 import { bodyText } from './look.js';
@@ -37,7 +36,15 @@ export type Parts = {
 export type Task = { readonly key: string; readonly prepared: SdkPreparedPaidRequestReady; readonly asked: Asked };
 
 /** What leaves, and whereto. */
-type Leaving = Pick<Sent, 'url' | 'payment' | 'sending' | 'trail'>;
+type Leaving = Pick<Sent, 'url' | 'payment' | 'sending' | 'trace' | 'ends'>;
+/** A payment that was sent before; whether nothing that was signed for it can be charged any more, and whether another signature may take its place. */
+type Going = { readonly before: Sent; readonly isDead: boolean; readonly signs: boolean };
+/** What is kept of each exchange of one execution. */
+type Facts = Omit<Trace, keyof ReturnType<typeof traceOf> | 'at' | 'proof' | 'isHash'>;
+/** Why an exchange failed, with the last answer if there is one. */
+type Failed = { readonly error: unknown; readonly refused?: string | undefined; readonly response: Response | undefined };
+/** What came of an exchange: an answer, a failure, or the payment that another process has sent under this key meanwhile. */
+type Came = Answered | { readonly failed: Failed } | { readonly taken: Sent };
 
 export class Execution {
   readonly #parts: Parts;
@@ -92,11 +99,61 @@ export class Execution {
 
   /** Pays the terms that were shown: that price to that payee, or nothing. What has ended under this key may have been charged. */
   async #pays(ended?: Sent): Promise<Settled | PaidResponse> {
+    const came = await this.#carries(ended && { before: ended, isDead: true, signs: true });
+    if ('taken' in came) return this.#again(came.taken);
+    if ('failed' in came) {
+      const { error, refused } = came.failed;
+      if (this.#sent === undefined && refused === undefined && !(error instanceof FareboxError)) throw error;
+      return this.#verdicts.ofFailure(this.#sent, error, refused);
+    }
+    if (this.#sent === undefined) return { kind: 'passthrough', protocol: 'none', response: came.response };
+    return this.#verdicts.ofAnswer(this.#sent, came);
+  }
+
+  /** Goes on with what was sent before: the same bytes, and what else the exchange does with what its merchant answers. */
+  async #again(before: Sent): Promise<Settled> {
+    this.#sent = before;
+    const { journal } = this.#parts;
+    const hasEnded = (): boolean => !isUnended(this.#sent?.ends, this.#now());
+    // What is over, or has ended and is signed for by another key, is asked for alone.
+    const signs = !hasEnded() && (await journal.isOpen(this.#task.key));
+    const came = await this.#carries({ before, isDead: false, signs });
+    if ('taken' in came) return this.#again(came.taken);
+    const sent = this.#sent;
+    const failed = 'failed' in came ? came.failed : undefined;
+    const { response } = failed ?? (came as Answered);
+    if (!('failed' in came) && came.response.ok) return this.#verdicts.ofAnswer(sent, { ...came, isOver: hasEnded() });
+    // It can no longer be charged, and a clock may differ by this much. Where another nonce is next, a person or the policy says so.
+    if (response?.ok === false && hasEnded() && (await this.#isLetGo(sent)))
+      return { ...(await this.#verdicts.ofAnswer(sent, { response, settled: undefined, isOver: true })), isOver: true };
+    const reason = whyOpen(sent, failed, response);
+    return unknown(idsOf(sent), hasEnded() ? `${reason} ${DOUBT}` : reason);
+  }
+
+  /** The exchange that goes on after what was sent before; none where nothing tells yet what that was. */
+  #left(before: Sent, isDead: boolean): Keeping['left'] {
+    const { sending, trace } = before;
+    const { policy, pin, confirm } = this.#parts.options;
+    if (trace === undefined || sending !== undefined) return undefined;
+    // What is signed again is for the URL whose terms were shown.
+    const { url } = isDead ? this.#task.prepared.request : before;
+    const gone = goneOn({ ...trace, url }, { policy: policyText(policy), pin, asks: confirm !== undefined, isDead, now: this.#now() });
+    return typeof gone === 'string' ? undefined : { ...gone, url };
+  }
+
+  /** Carries out the steps of the exchange: of a new payment, or of one that goes on. */
+  async #carries(going?: Going): Promise<Came> {
     const { options, journal } = this.#parts;
     const { key, prepared, asked } = this.#task;
+    const { before, isDead = true, signs = true } = going ?? {};
+    const left = before && this.#left(before, isDead);
+    // Without its hash there is nothing to send again: that is as if the merchant asked for a payment still.
+    if (before !== undefined && left === undefined)
+      return { failed: { error: unresolved(), response: new Response(null, { status: 402 }) } };
     const shown = prepared.paymentRequirement && wasm.candidateDigest(JSON.stringify(prepared.paymentRequirement), '');
     let proposal: Proposal | undefined;
-    let trail: Trail | undefined;
+    let signed: Pick<Sent, 'trace' | 'ends'> | undefined;
+    let hash = before?.trace?.isHash === true ? before.trace.proof : undefined;
     let refused: string | undefined;
     /** The payment that another process has sent under this key, while this one signed. */
     let taken: Sent | undefined;
@@ -105,13 +162,13 @@ export class Execution {
     let fault: { readonly error: unknown } | undefined;
     const sentOf = (it: Proposal, what: Leaving): Sent => {
       const ends = Math.ceil(this.#now()) + it.validForSecs;
-      return { ...having({ purchase: ended?.purchase }), ...asked, ...what, proposal: it, ends };
+      return { ends, ...having({ purchase: before?.purchase }), ...asked, ...what, proposal: it };
     };
     /** Written before it leaves, or is asked for: after a crash the same bytes are sent, or it may be on its way. */
     const claims = async (it: Proposal, what: Leaving): Promise<void> => {
       const mine = sentOf(it, what);
       try {
-        taken = await journal.claim(key, mine, ended);
+        taken = await journal.claim(key, mine, before);
         journal.freeRoom(this);
       } catch (error) {
         fault = { error };
@@ -124,23 +181,18 @@ export class Execution {
       throw isTaken.signal.reason;
     };
     const { timeoutMs = MAX_ANSWER_MS, broadcast, ...rest } = payOptionsOf(options);
-    let first: Response | undefined = answerOf(402, prepared.challenge.headers, bodyText(prepared.challenge.body));
+    let first: Response | undefined = isDead ? answerOf(402, prepared.challenge.headers, bodyText(prepared.challenge.body)) : undefined;
     const fetch: typeof globalThis.fetch = async (input, init) => {
       // The terms that were shown, once; later ones are the merchant's new ones.
       const terms = first;
       first = undefined;
       if (terms !== undefined) return terms;
       const payment = paymentOf(fieldsOf(init?.headers));
-      if (payment !== undefined && proposal !== undefined) {
-        if (ended !== undefined && ended.proposal.payer !== proposal.payer && options.policy?.payAgain !== true) {
-          refused = DOUBT;
-          isTaken.abort();
-          throw isTaken.signal.reason;
-        }
-        await claims(proposal, { url: String(input), payment, trail });
-      }
+      const isNew = signed?.trace?.proof !== before?.trace?.proof;
+      if (payment !== undefined && proposal !== undefined && isNew) await claims(proposal, { url: String(input), payment, ...signed });
       return headWithin(this.#parts.fetch, timeoutMs, input, init);
     };
+    const facts = this.#facts();
     const paying = payingThrough(
       fetch,
       {
@@ -150,14 +202,16 @@ export class Execution {
             broadcast &&
             (async (it: Proposal) => {
               await claims(it, { url: prepared.request.url, payment: {}, sending: drawn() });
-              return broadcast(it);
+              hash = await broadcast(it);
+              return hash;
             }),
         }),
         confirm: async (it) => {
+          if (!signs) return false;
           proposal = it;
           if (shown === undefined || wasm.proposalDigest(JSON.stringify(it)) !== shown) refused = TERMS_CHANGED;
           if (refused !== undefined) return false;
-          await journal.hasRoom(this, key, sentOf({ ...it, payer: it.payer ?? NOBODY }, longestOf(prepared)));
+          await journal.hasRoom(this, key, sentOf({ ...it, payer: it.payer ?? NOBODY }, longestOf(prepared, facts, before)));
           return (await options.confirm?.(it)) ?? true;
         },
         onStep: (step, it) => {
@@ -170,100 +224,41 @@ export class Execution {
         name: key,
         url: purchasedOf(prepared).url,
         signed: (it) => {
-          trail = { ...(JSON.parse(it.terms() ?? '{}') as Trail), at: it.preparedAt(), proof: it.proof() ?? '' };
+          const proof = { at: it.preparedAt(), proof: hash ?? it.proof() ?? '', isHash: hash !== undefined };
+          const { validBefore: ends } = JSON.parse(it.payment() ?? '{}') as SentPayment;
+          signed = { trace: { ...facts, ...traceOf(it), ...proof }, ends };
         },
-        ...(ended === undefined ? {} : { after: { slot: ended.proposal.slot ?? '', asks: options.confirm !== undefined } }),
+        ...having({ left }),
       },
     );
     try {
       const signal = AbortSignal.any([this.#stop.signal, isTaken.signal]);
       const response = await paying(prepared.request.url, { ...initOf(prepared.request), signal });
-      if (this.#sent === undefined) return { kind: 'passthrough', protocol: 'none', response };
-      return await this.#verdicts.ofAnswer(this.#sent, { response, settled: receiptOf(response) });
+      return { response, settled: receiptOf(response) };
     } catch (error) {
       if (fault !== undefined) throw fault.error;
-      if (taken !== undefined) {
-        if (isAnother(taken, asked)) throw keyTaken(prepared);
-        return this.#again(taken);
-      }
-      if (this.#sent === undefined && refused === undefined && !(error instanceof FareboxError)) throw error;
-      return this.#verdicts.ofFailure(this.#sent, error, refused);
+      if (taken === undefined) return { failed: { error, refused, response: error instanceof FareboxError ? error.response : undefined } };
+      if (isAnother(taken, asked)) throw keyTaken(prepared);
+      return { taken };
     } finally {
       journal.freeRoom(this);
     }
   }
 
-  /** Sends what was signed before, byte for byte. */
-  async #again(sent: Sent): Promise<Settled> {
-    this.#sent = sent;
-    const { options, fetch } = this.#parts;
-    const { request } = this.#task.prepared;
-    const stop = await this.#stopped();
-    if (stop !== undefined) return unknown(idsOf(sent), stop);
-    const asks = (statement: Record<string, string> = {}): Promise<Response> =>
-      headWithin(fetch, options.timeoutMs ?? MAX_ANSWER_MS, sent.url, {
-        ...initOf(request),
-        headers: { ...request.headers, ...sent.payment, ...statement },
-        redirect: 'manual',
-        signal: this.#stop.signal,
-      });
-    // Without its hash there is nothing to send again: that is as if the merchant asked for a payment still.
-    let response = sent.sending === undefined ? await asks() : new Response(null, { status: 402 });
-    const statement = response.status === 409 ? await this.#statement(sent, response) : undefined;
-    if (statement !== undefined) response = await asks(statement);
-    const hasEnded = !isUnended(sent.ends, this.#now());
-    if (response.ok) {
-      const agreed = agreedBy(response, sent);
-      if ('code' in agreed) return unknown(idsOf(sent), `receipt_mismatch: the receipt contradicts what was signed: ${agreed.code}`);
-      return this.#verdicts.ofAnswer(sent, { response, settled: agreed.settled, isOver: hasEnded });
-    }
-    // It can no longer be charged, and a clock may differ by this much. Where another nonce is next, a person or the policy says so.
-    if (hasEnded && (await this.#isLetGo(sent)))
-      return { ...(await this.#verdicts.ofAnswer(sent, { response, settled: undefined, isOver: true })), isOver: true };
-    const { amountText } = sent.proposal;
-    const reason =
-      sent.sending === undefined
-        ? `The payment of ${amountText} was sent again, and the merchant answered ${response.status}.`
-        : `A transaction of ${amountText} may have been sent, and its hash is not known.`;
-    return unknown(idsOf(sent), hasEnded ? `${reason} ${DOUBT}` : reason);
-  }
-
-  /** Why nothing more is sent to its endpoint, where a person has to look first. A wallet that was short may be topped up by now. */
-  async #stopped(): Promise<string | undefined> {
-    const { store, now = () => Date.now() / 1000 } = this.#parts.options;
-    const { method, url } = this.#task.prepared.request;
-    try {
-      await watchOf(store, now, undefined).admit(endpointOf(method, url));
-    } catch (error) {
-      if (!isShort(error) && error instanceof FareboxError) return `${error.code}: ${error.message}`;
-    }
-    return undefined;
-  }
-
-  /** The header by which a gate that has delivered gives its answer once more: signed by the wallet, it moves no money. */
-  async #statement({ url, trail, proposal }: Sent, response: Response): Promise<Record<string, string> | undefined> {
-    if (trail === undefined) return undefined;
+  /** What is kept of the exchange beside what it tells of itself. */
+  #facts(): Facts {
     const { options } = this.#parts;
-    const { key, prepared } = this.#task;
-    const { method } = prepared.request;
-    const made = new Exchange(policyText(options.policy), method, url, endpointOf(method, url), proposal.payer ?? NOBODY);
-    const exchange = made.forPurchase(key, purchasedOf(prepared).url);
-    try {
-      const now = this.#now();
-      if (!exchange.restore(trail.lines, trail.body, trail.at, trail.proof, false, now)) return undefined;
-      const asked = exchange.answered(response.status, headerLines(response.headers), await beginning(response), now);
-      const step = JSON.parse(asked) as Step;
-      if (step.do !== 'sign') return undefined;
-      const signature = await asSigner(options.signer).sign(step.typedData, this.#stop.signal);
-      const next = JSON.parse(exchange.signed(signature, now)) as Step;
-      // The payment itself goes as it was.
-      return next.do === 'send' ? Object.fromEntries(next.headers.slice(1)) : undefined;
-    } catch {
-      // A wallet that does not sign leaves it as it is.
-      return undefined;
-    } finally {
-      exchange.free();
-    }
+    const { method, url, headers } = this.#task.prepared.request;
+    return {
+      policy: policyText(options.policy),
+      method,
+      url,
+      endpoint: endpointOf(method, url),
+      identifier: options.identifier !== false,
+      broadcasts: options.broadcast !== undefined,
+      authorization: headers?.['authorization'] === undefined,
+      derives: true,
+    };
   }
 
   /** Whether another payment may follow one that has ended and may have been charged. */
@@ -293,24 +288,28 @@ export function keyTaken({ protocol }: SdkPreparedPaidRequestReady): FetchPaidEr
   });
 }
 
-/** The settlement in an answer to a payment that was sent again, if it agrees with what was signed. */
-function agreedBy(response: Response, { proposal }: Sent): Pick<Answered, 'settled'> | { readonly code: string } {
-  try {
-    const transaction = wasm.settledBy(linesOf(fieldsOf(response.headers)), JSON.stringify(proposal));
-    return { settled: transaction === undefined ? undefined : { transaction } };
-  } catch (error) {
-    if (typeof error !== 'string') throw error;
-    return { code: error };
-  }
+function whyOpen({ proposal: { amountText }, sending }: Sent, failed: Failed | undefined, response: Response | undefined): string {
+  const { error, refused } = failed ?? {};
+  if (refused !== undefined) return refused;
+  if (sending !== undefined) return `A transaction of ${amountText} may have been sent, and its hash is not known.`;
+  if (response?.ok === false) return `The payment of ${amountText} was sent again, and the merchant answered ${response.status}.`;
+  return error instanceof FareboxError ? wasm.boundedText(`${error.code}: ${error.message}`, 1000) : 'The answer was lost.';
 }
 
 /** The most that is kept of a payment: its header repeats the terms, in base64, beside what is signed. */
-function longestOf({ request: { url }, challenge: { headers, body } }: SdkPreparedPaidRequestReady): Leaving {
+function longestOf(
+  { request: { url }, challenge: { headers, body } }: SdkPreparedPaidRequestReady,
+  facts: Facts,
+  before: Sent | undefined,
+): Leaving {
   const fields = [headers['payment-required'], headers['www-authenticate']];
   const terms = [...fields, bodyText(body)];
   const most = 2_048 + Math.max(...terms.map((it = '') => Math.ceil((new TextEncoder().encode(it).length * 4) / 3)));
-  const trail = { lines: fields.join('\n'), body: bodyText(body), at: 0, proof: '0'.repeat(512) };
-  return { url, payment: { 'payment-authorization': '0'.repeat(most) }, trail };
+  const told = { lines: fields.join('\n'), body: bodyText(body), at: 0, proof: '0'.repeat(512), isHash: false };
+  // With the amount and the payee that a payment signed before adds.
+  const earlier = '0'.repeat(128 + (before?.trace?.earlier?.length ?? 0));
+  const made = { payer: NOBODY, seed: Array<number>(48).fill(255), pin: '0'.repeat(256), earlier, counted: '0'.repeat(64) };
+  return { url, payment: { 'payment-authorization': '0'.repeat(most) }, trace: { ...facts, ...made, ...told } };
 }
 
 /** The header that carries a payment, if one does. */
