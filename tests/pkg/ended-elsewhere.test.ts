@@ -100,6 +100,8 @@ test('of two local agents that resume one purchase, the one that is too late ask
   const { asks, go, signer } = slow();
   const second = buying(signer);
   await asks;
+  // What is signed in one second under one nonce are the same bytes.
+  later(5);
   assert.equal(await buying(), 'success');
   const sent = shop.payments();
   go();
@@ -113,8 +115,11 @@ test('of two local agents that resume one purchase, the one that is too late ask
   assert.deepEqual(await openIn(store), [false, true]);
 });
 
-for (const idempotencyKey of [undefined, 'order-17']) {
-  test(`what a local agent learns of a payment that has ended closes none that another has signed again${idempotencyKey === undefined ? '' : ', under its key'}`, async () => {
+for (const [idempotencyKey, answer, ends] of [undefined, 'order-17'].flatMap((key) => [
+  [key, 'other terms', (late: ServerResponse) => ask(late)] as const,
+  [key, 'a failure', (late: ServerResponse) => void late.writeHead(504).end()] as const,
+])) {
+  test(`what a local agent learns of a payment that has ended closes none that another has signed again${idempotencyKey === undefined ? '' : ', under its key'}: ${answer}`, async () => {
     const { store, now, later } = payers();
     const buying = (): Promise<string> =>
       createLocalAgentClient({ signer: watchedSigner(), store: apart(store), policy, now })
@@ -134,7 +139,7 @@ for (const idempotencyKey of [undefined, 'order-17']) {
     // Another one is charged, and its answer is lost.
     shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.destroy());
     assert.equal(await buying(), 'execution_inconclusive');
-    ask(late);
+    ends(late);
     await first;
     assert.deepEqual((await openIn(store)).filter(Boolean), [true]);
     shop.answers = honest;

@@ -57,9 +57,9 @@ export const ENDS: readonly Guard[] = [
   ],
   [
     'what was signed before is known again',
-    'restored.js',
-    'exchange.withEarlier(earlier)',
-    'exchange',
+    'agent/local/execution.js',
+    '...having({ left }),',
+    '',
     ['agent-open', 'an agent that signs again after an end'],
   ],
   [
