@@ -26,7 +26,7 @@ export async function readWithStall(answer: Response, untilMs = 15_500): Promise
 }
 
 /**
- * `/seconds` sends an event every 50 ms and does not end, `/quiet` one every three seconds, `/feed` four million bytes a second of events, whether or not they are taken, `/flood` bytes without an end, `/bytes` sends BLOB, `/packed` sends it compressed, `/words` sends WORDS, `/events` twelve events with comments between
+ * `/seconds` sends an event every 50 ms and does not end, `/quiet` one every three seconds, `/feed` four million bytes a second of events, whether or not they are taken, `/flood` bytes without an end, `/bytes` sends BLOB, `/packed` sends it compressed, `/words` and `/talk` send WORDS, `/events` twelve events with comments between
  * them, and any other path the same without an end. `cut()` breaks off the last answer.
  */
 export async function startStreams() {
@@ -78,7 +78,7 @@ export async function startStreams() {
     if (pathname === '/seconds') return void every(50, () => String((sent.events += 1)));
     if (pathname === '/quiet') return void every(3_000, () => 'quiet');
     if (pathname === '/feed') return void every(250, () => 'v'.repeat(1_000_000));
-    if (pathname === '/words') return void response.end(WORDS);
+    if (pathname === '/words' || pathname === '/talk') return void response.end(WORDS);
     for (let event = 1; event <= 12; event += 1)
       response.write(`: sign of life\r\n\r\nid: ${event}\ndata: event ${event}\ndata: of 12\n\n`);
     if (pathname === '/events') response.end();

@@ -56,6 +56,7 @@ before(async () => {
           sold('/bytes', 'byte', '$0.000001', Number(BYTE_STEP)),
           sold('/events', 'event', '$0.001', 3),
           sold('/words', 'byte', '$0.000001', Number(WORDS_STEP)),
+          { ...sold('/talk', 'byte', '$0.000001', Number(WORDS_STEP)), methods: ['POST'] },
         ],
       },
     }),
@@ -66,12 +67,12 @@ after(async () => {
 });
 
 /** A payer with a channel of their own, and how it ends. */
-function payerAt(index: number, store = memoryStore()) {
+function payerAt(index: number, store = memoryStore(), over: typeof fetch = fetch) {
   const payer = chain.accounts.payers[index];
   assert.ok(payer);
   const wallet = createWalletClient({ account: payer, chain: chain.chain, transport: http(chain.url) });
   const lines: string[] = [];
-  const pay = channelFetch(fetch, {
+  const pay = channelFetch(over, {
     signer: payer,
     policy: { perPayment: '0.07', perDay: '5', escrows: [PAYMENT_CHANNEL] },
     store,
@@ -146,6 +147,32 @@ test('events by the byte flow on although a step ends within one', async () => {
   const most = await signed();
   assert.ok(most >= BigInt(WORDS.length) && most < BigInt(WORDS.length) + WORDS_STEP, `${most}`);
   await adds(url, most);
+});
+
+test('a stream that is sold to POST alone flows on, and its session is paid back', async () => {
+  const { pay, signed, adds } = payerAt(5);
+  const url = `${gate.url}/talk`;
+  assert.equal(await (await pay(url, { method: 'POST', body: 'tell me' })).text(), WORDS);
+  await adds(url, await signed());
+});
+
+// A-842
+test('a voucher that a stream could not be brought is brought again, and where none is taken the reader hears of it', async () => {
+  const said: number[] = [];
+  const between: typeof fetch = async (input, init) => {
+    const status = init?.method === 'HEAD' ? said.shift() : undefined;
+    return status === undefined ? fetch(input, init) : new Response(null, { status });
+  };
+  const { pay, signed, adds } = payerAt(6, memoryStore(), between);
+  const url = `${gate.url}/words`;
+  said.push(502);
+  assert.equal(await (await pay(url)).text(), WORDS);
+  assert.equal(said.length, 0);
+  const cut = await pay(url);
+  said.push(...Array<number>(9).fill(405));
+  await assert.rejects(cut.text(), { code: 'payment_refused', message: /the answer stops here: .* said 405$/ });
+  said.length = 0;
+  await adds(url, await signed());
 });
 
 // A-344
