@@ -193,6 +193,44 @@ pub fn a_try_is_asked_for_again_as_it_was_whatever_is_configured_since() {
     assert!(body.contains("another") && body.contains("hold-rcpt_hello-2"), "{body}");
 }
 
+//
+#[test]
+pub fn what_the_treasury_has_refused_unwritten_is_asked_for_anew_by_what_is_configured_since() {
+    let refusals = [
+        (400, "invalid_payout"),
+        (403, "payouts_not_allowed"),
+        (403, "payouts_budget_exceeded"),
+        (409, "payouts_not_configured"),
+    ];
+    for (status, code) in refusals {
+        for is_lost in [false, true] {
+            let OwedJob { mut world, job, .. } = owed_job();
+            let answer = world.complete(1, &job);
+            let mut asked = world.past_gate(answer);
+            let first = asked.ask.clone();
+            let next = |world: &mut World| {
+                world.now = world.now.max(world.rows.next_due().unwrap());
+                errand(world.send(Command::Due(Errands::default())))
+            };
+            if is_lost {
+                // The answer of before may have been that it is under way.
+                world.report(&asked, None);
+                asked = next(&mut world);
+            }
+            world.report(&asked, Some(said(status, code)));
+            let set = settings(HoldKind::Escrow, Profile::LiveTestnet);
+            let payer = ("acme".to_owned(), "corrected".to_owned());
+            world.gateway = Gateway::new(ProfileSettings { payer, ..set }).unwrap();
+            let PayoutCall::Pay(body) = next(&mut world).ask else { panic!("no try") };
+            // Only that the day had no room is said after a look under the key.
+            let is_anew = !is_lost || code == "payouts_budget_exceeded";
+            assert_eq!(body.contains("corrected"), is_anew, "{code} {is_lost}: {body}");
+            assert_eq!(PayoutCall::Pay(body.clone()) == first, !is_anew, "{code} {is_lost}");
+            assert!(body.contains("hold-rcpt_hello-1"), "{body}");
+        }
+    }
+}
+
 //
 #[test]
 pub fn what_the_gate_has_paid_back_is_not_paid_once_its_row_has_gone() {

@@ -303,6 +303,7 @@ pub const TABLE: &[Row] = &[
     row!(TurnsAreUnasked, claims::what_has_waited_for_its_turn_is_asked_of_the_gate_again),
     row!(OwnJobsAreHearsay, claims::a_restored_gate_leaves_what_the_exchange_took_itself),
     row!(RefusedIsUnderWay, ended::what_the_treasury_has_refused_is_not_under_way_once_the_gate_has_paid_it_back),
+    row!(UnwrittenIsKept, ended::what_the_treasury_has_refused_unwritten_is_asked_for_anew_by_what_is_configured_since),
     row!(DeadTriesAreUnderWay, ended::a_try_that_never_moves_is_not_under_way_once_the_gate_has_paid_it_back),
     row!(LostPayoutsAreAwaited, ended::a_payout_that_a_restored_treasury_has_forgotten_is_asked_for_under_the_same_key),
     row!(OrdersAreWrittenAgain, ended::a_try_is_asked_for_again_as_it_was_whatever_is_configured_since),

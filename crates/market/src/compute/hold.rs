@@ -125,11 +125,12 @@ impl<'g> HeldMoney<'g> {
         let errand = Errand::about(&hold, ask);
         let asked = Some(tick.now.saturating_add(LEASE_MS));
         let has_asked = hold.has_asked || leave.is_some() && !asks_gate;
+        let refused = if hold.has_asked { hold.refused && hold.asked.is_none() } else { true };
         let order = match errand.ask {
             PayoutCall::Pay(_) => order.unwrap_or_default(),
             _ => hold.order.clone(),
         };
-        let hold = HoldRow { looks, due, asked, asks_gate, has_asked, order, ..hold };
+        let hold = HoldRow { looks, due, asked, asks_gate, has_asked, refused, order, ..hold };
         let changes = Vec::from([Change::Hold(Box::new(hold))]);
         Decision { answer: Answer::Errand(Box::new(errand)), changes }
     }
@@ -220,9 +221,9 @@ impl<'g> HeldMoney<'g> {
         if hold.asks_gate {
             return self.take_claim(records, hold, leave, answer, tick);
         }
-        let hold = match answer.is_some_and(is_refused) {
-            true => HoldRow { has_asked: false, order: String::new(), ..hold },
-            false => hold,
+        let hold = match answer.is_some_and(|answer| is_refused(answer, hold.refused)) {
+            true => HoldRow { has_asked: false, refused: false, order: String::new(), ..hold },
+            false => HoldRow { refused: false, ..hold },
         };
         let (told, payout) = answer.map_or((PayoutState::Unknown, String::new()), read_answer);
         // A payment in a contract is asked for again by itself: that drives it on.
@@ -257,6 +258,7 @@ impl<'g> HeldMoney<'g> {
                     transaction,
                     order: String::new(),
                     has_asked: false,
+                    refused: false,
                     unheard: false,
                     due,
                     ..hold

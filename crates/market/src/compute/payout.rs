@@ -97,10 +97,17 @@ pub(super) fn is_forgotten(answer: &PayoutAnswer) -> bool {
     (status, code.as_deref()) == (404, Some("not_found"))
 }
 
-/// Whether the treasury's day has no room for a payout: it says so after it has looked for one under
-/// this key, so that nothing is under way. Spec: docs/treasury.md, "Payouts".
-pub(super) fn is_refused(answer: &PayoutAnswer) -> bool {
+/// Whether nothing of a payout is under way, as the treasury has refused it before it wrote anything. That
+/// its day has no room it says after it has looked under this key; the rest it may say without a look, so
+/// that it counts only where it has refused (`each_was`) all questions of before. Spec: docs/treasury.md,
+/// "Payouts".
+pub(super) fn is_refused(answer: &PayoutAnswer, each_was: bool) -> bool {
     let (status, code) = code_of(answer);
-
-    (status, code.as_deref()) == (403, Some("payouts_budget_exceeded"))
+    match (status, code.as_deref()) {
+        (403, Some("payouts_budget_exceeded")) => true,
+        (400, Some("invalid_payout"))
+        | (403, Some("payouts_not_allowed"))
+        | (409, Some("payouts_not_configured")) => each_was,
+        _ => false,
+    }
 }

@@ -423,6 +423,7 @@ impl Till<'_> {
             asked: None,
             asks_gate: false,
             has_asked: false,
+            refused: false,
             order: String::new(),
             looks: 0,
             due: None,

@@ -128,6 +128,10 @@ pub struct HoldRow {
     /// Whether the treasury was asked for this try, whatever became of its answer.
     #[serde(default, skip_serializing_if = "is_false")]
     pub has_asked: bool,
+    /// Whether the treasury has refused each question of this try: nothing of it is under way. A question
+    /// without an answer is none that was refused.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub refused: bool,
     /// The body that asked the treasury for this try, which asks for nothing else under its key,
     /// whatever is configured since; empty before that, and for what is in the escrow contract.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -326,6 +326,8 @@ macro_rules! compute {
             PendingIsOwed,
             /// What a clock that ran ahead has written is due by that time.
             AheadIsNeverDue,
+            /// What the treasury refused before it wrote anything is asked for as it was.
+            UnwrittenIsKept,
         }
     };
 }
