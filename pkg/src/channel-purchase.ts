@@ -271,6 +271,7 @@ async function brought(parts: Parts, request: Plain, raise: Raise): Promise<void
     code: 'payment_refused',
     message: `the answer stops here: the server was asked to take the voucher for the rest of it, and said ${status}`,
     remedy: 'what came was paid for; ask again for the rest, if the server has a way to go on',
+    signed: true,
   });
 }
 
