@@ -282,7 +282,7 @@ fn an_unknown_settlement_of_a_permit_is_looked_up_on_the_chain() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_facilitator_that_the_payer_of_an_exact_permit_has_not_signed_decides_nothing() {
     let hidden = json!({"a": "", "paymentRequirements": {"scheme": "upto", "x": {"amount": "1"}}});

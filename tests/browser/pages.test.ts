@@ -155,7 +155,7 @@ test('a wallet client of viem pays in a page', async () => {
   assert.deepEqual(complaints, []);
 });
 
-// A-119, A-843
+// A-119, A-785
 test('a session key pays without the wallet, within its cap, its host and its time, and what wraps it cannot be exported', async () => {
   const first = await resultsOf(await opened('session'));
   const address = String(first['address']?.value) as `0x${string}`;

@@ -337,7 +337,7 @@ test('an agent sends a payment no more to an endpoint that asked to stop, until 
   assert.equal(signer.asked.length, 2);
 });
 
-// A-804
+// A-805
 test('an answer to what an agent sends again stops its endpoint, as one to a new payment does', async () => {
   const events: string[] = [];
   const { client, signer } = local({ onEscalation: ({ diagnostic }) => void events.push(diagnostic.code) });
@@ -355,7 +355,7 @@ test('an answer to what an agent sends again stops its endpoint, as one to a new
   assert.deepEqual([shop.payments().length, new Set(shop.payments()).size, signer.asked.length], [2, 1, 1]);
 });
 
-// A-805
+// A-806
 test('an agent that signs again after an end takes a receipt of what it signed before', async () => {
   let seconds = Date.now() / 1000;
   const { client, signer } = local({ now: () => seconds });
@@ -375,7 +375,7 @@ test('an agent that signs again after an end takes a receipt of what it signed b
   assert.deepEqual([signed.map(([value]) => value), new Set(signed.map(([, nonce]) => nonce)).size], [['20000', '10000'], 1]);
 });
 
-// A-806
+// A-807
 for (const [what, shows, kind] of [
   ['that were shown', true, 'success'],
   ['that nobody was shown', false, 'execution_inconclusive'],

@@ -94,7 +94,7 @@ function folder(name: string): string {
 const rowsOf = (state: string): string[] => ROWS.map((file) => readFileSync(join(state, 'rows', 'ledger', file), 'utf8'));
 const WHOLE = ROWS.map((file) => `rows of ${file}`);
 
-// A-810
+// A-787
 test('a backup that loses power at any step is whole or none', () => {
   const done = steps(at('backup.log'), 'backup', at('copy'), '--state', folder('gate'));
   const ends = done.map((_, step) => {
@@ -112,7 +112,7 @@ test('a backup that loses power at any step is whole or none', () => {
   assert.deepEqual([ends[0], ends.at(-1)], ['none', 'whole']);
 });
 
-// A-811
+// A-788
 test('a folder that is put back and loses power at any step is refused, or knows when that was', () => {
   steps(at('backup-2.log'), 'backup', at('source'), '--state', folder('gate-2'));
   const done = steps(at('restore.log'), 'restore', at('source'), '--state', at('back'));

@@ -401,7 +401,7 @@ test('a system without certificates of authorities, such as a small image, runs 
   assert.equal(await ended, 0);
 });
 
-// A-643, A-840
+// A-643, A-782
 test('--check says what is wrong, or nothing, and makes no folder', async () => {
   const folder = join(dirname(state), 'unmade');
   const checked = (...words: readonly string[]) =>

@@ -156,7 +156,7 @@ test('a stream that is sold to POST alone flows on, and its session is paid back
   await adds(url, await signed());
 });
 
-// A-842
+// A-784
 test('a voucher that a stream could not be brought is brought again, and where none is taken the reader hears of it', async () => {
   const said: number[] = [];
   const between: typeof fetch = async (input, init) => {

@@ -39,7 +39,7 @@ const HEADERS = { 'idempotency-key': 'order-1' };
 const process = (store: Store, more: Partial<PayOptions> = {}) =>
   payingFetch({ signer: watchedSigner(), store: apart(store), resume, policy: { deadlineSecs: 1 }, ...more });
 
-// A-803
+// A-804
 test('what was delivered under a key to one wallet is not paid for again by another one', async () => {
   const store = memoryStore();
   shop.answers = delivers;
@@ -51,7 +51,7 @@ test('what was delivered under a key to one wallet is not paid for again by anot
   assert.equal(charges(), 1);
 });
 
-// A-803
+// A-804
 test('of two wallets that pay for one key at once, the second one sends nothing while the first one may be charged', async () => {
   const store = memoryStore();
   const { asks, go, signer } = slow(OTHER_KEY);
@@ -64,7 +64,7 @@ test('of two wallets that pay for one key at once, the second one sends nothing 
   assert.deepEqual([charges(), authorizations()[0]?.from], [1, PAYER]);
 });
 
-// A-803
+// A-804
 test('of two wallets that go on with what has ended, the one that is too late sends nothing', async () => {
   const store = memoryStore();
   let ahead = 0;
@@ -83,7 +83,7 @@ test('of two wallets that go on with what has ended, the one that is too late se
   assert.deepEqual([charges(), new Set(authorizations().map(({ from }) => from))], [1, new Set([PAYER])]);
 });
 
-// A-803
+// A-804
 test('a wallet that was changed between two calls under one key pays only once, also without a store', async () => {
   let signer = watchedSigner();
   const [first, second] = [signer, watchedSigner(OTHER_KEY)];

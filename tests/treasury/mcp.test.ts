@@ -81,7 +81,7 @@ async function host(name: string, policy?: object) {
 }
 const hosts = () => [new URL(shop.url).host];
 
-// A-800
+// A-801
 test('a model pays through a treasury, and what a person has to approve is told with its place and bought as the same purchase, also by the next process', async () => {
   const first = await host('reviewed', { hosts: hosts() });
   const small = await first.buy('/small?amount=10000');
@@ -112,7 +112,7 @@ test('a model pays through a treasury, and what a person has to approve is told 
   );
 });
 
-// A-801
+// A-802
 test('a model that pays through a treasury asks no host of this machine or of an inner network that the file does not name', async () => {
   const { length } = shop.requests;
   for (const [name, policy] of [
@@ -129,7 +129,7 @@ test('a model that pays through a treasury asks no host of this machine or of an
 });
 
 const BESIDE = { url: 'https://treasury.example', organization: 'acme', agent: 'buyer', keyEnv: 'AGENT' };
-// A-802
+// A-803
 test('a file with a treasury that cannot be meant is refused at the start, and no key leaves', async () => {
   const refusals: readonly (readonly [config: object, said: string])[] = [
     [{ treasury: { ...BESIDE, url: 'http://treasury.example' } }, 'treasury.url is an https URL, or one of this machine'],

@@ -99,7 +99,7 @@ pub fn a_bond_is_a_hundredth_and_some_dust() {
     assert_eq!(world.told(lost).code(), (500, "SELLER_BOND_CHALLENGE_CREATE_FAILED"));
 }
 
-//
+//
 #[test]
 pub fn an_open_challenge_is_told_again_to_who_proves_to_be_the_seller_alone() {
     let (mut world, told, _) = asked();
@@ -146,7 +146,7 @@ fn taken_challenge(world: &mut World, agent: &str) -> Told {
     world.told(Command::Challenge { client, request, evidence })
 }
 
-//
+//
 #[test]
 pub fn who_has_signed_is_bound_anew_by_a_signature_or_its_session_alone() {
     type Signed = fn(&mut World, &str) -> Told;
@@ -182,7 +182,7 @@ pub fn who_has_signed_is_bound_anew_by_a_signature_or_its_session_alone() {
     }
 }
 
-//
+//
 #[test]
 pub fn who_has_an_identity_is_bound_anew_by_no_transfer_that_it_did_not_ask_for() {
     let mut world = World::new();

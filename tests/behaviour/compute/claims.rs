@@ -597,7 +597,7 @@ fn a_job_that_is_paid_back_is_no_debt_of_the_gate() {
     assert!(asked && world.rows.next_due().is_none());
 }
 
-//
+//
 #[test]
 pub fn what_a_facilitator_settles_later_is_not_paid_back_before_it_has_come() {
     let mut world = World::with_seller();

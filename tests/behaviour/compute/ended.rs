@@ -193,7 +193,7 @@ pub fn a_try_is_asked_for_again_as_it_was_whatever_is_configured_since() {
     assert!(body.contains("another") && body.contains("hold-rcpt_hello-2"), "{body}");
 }
 
-//
+//
 #[test]
 pub fn what_the_treasury_has_refused_unwritten_is_asked_for_anew_by_what_is_configured_since() {
     let refusals = [

@@ -515,7 +515,7 @@ pub fn no_one_is_sold_its_own_work() {
     assert_eq!(world.rows.jobs[0].state, JobState::Failed);
 }
 
-//
+//
 #[test]
 pub fn what_was_due_by_a_clock_that_ran_ahead_waits_no_longer_once_it_is_right() {
     const MONTH: u64 = 30 * 86_400_000;

@@ -167,7 +167,7 @@ pub fn a_transfer_that_was_shown_pays_nothing_at_the_till() {
     assert_eq!(world.rows.jobs[0].id, job);
 }
 
-//
+//
 #[test]
 pub fn a_gate_hears_that_it_owes_nothing_for_a_transfer_that_was_shown_before() {
     // It bought a job, or came after its quote had ended, and goes back.

@@ -431,7 +431,7 @@ pub fn a_copy_for_another_order_does_not_hide_the_job_of_a_payment() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_copy_for_another_order_does_not_hide_a_payment_that_was_not_heard_of() {
     for is_sold in [false, true] {

@@ -184,7 +184,7 @@ fn a_quote_is_none_for_another_route_that_takes_its_path_over() {
     assert!(world.present(&payment).is_delivery());
 }
 
-//
+//
 #[test]
 pub fn a_quote_is_none_for_another_token_that_its_route_is_paid_in_since() {
     let mut world = world();

@@ -121,7 +121,7 @@ pub fn a_request_that_is_repeated_has_the_same_answer_and_costs_nothing() {
     assert_eq!(session.buy(&voucher).body, "answer 2");
 }
 
-//
+//
 #[test]
 pub fn another_part_of_a_download_is_another_request_under_the_same_key() {
     let mut session = Session::opened();

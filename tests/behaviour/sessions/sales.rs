@@ -185,7 +185,7 @@ pub fn the_charge_of_another_copy_delivers_nothing() {
     copies_of_a_lost_charge(&mut door);
 }
 
-//
+//
 #[test]
 pub fn requests_that_could_not_be_named_do_not_stand_for_each_other() {
     let mut door = opened();

@@ -58,7 +58,7 @@ fn added(door: &mut Door, cumulative: u64) -> Value {
     payment
 }
 
-//
+//
 #[test]
 pub fn a_deposit_that_its_facilitator_counts_twice_is_looked_at_before_it_pays() {
     let mut door = Door::new();

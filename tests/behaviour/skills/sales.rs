@@ -133,7 +133,7 @@ pub fn a_payment_makes_one_pack_however_often_it_is_told() {
     assert_eq!(world.rows.packs.values().collect::<Vec<_>>(), [&row]);
 }
 
-//
+//
 #[test]
 pub fn a_payment_that_has_made_a_pack_gives_no_other_one() {
     let mut world = shop();

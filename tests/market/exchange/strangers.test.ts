@@ -270,7 +270,7 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
     assert.ok(refused.length >= 100 && seen <= 100, `${refused.length} refused, ${seen} asked`);
   });
 
-  // A-786
+  // A-793
   it('counts no question about a signature that found no turn at the node', async () => {
     const register = async (headers: Record<string, string>): Promise<any> => {
       const { address } = await world.wallet();
