@@ -38,7 +38,8 @@ async function told(words: Words, once: typeof fetch): Promise<number> {
   }
   // What a policy refuses is still shown, by one that refuses nothing.
   const proposal = found.proposal ?? (await tried(once, url, init, OPEN, undefined)).proposal;
-  const verdict = found.error === undefined ? null : { code: found.error.code, message: found.error.message, remedy: remedyOf(found.error) };
+  const verdict =
+    found.error === undefined ? null : { code: found.error.code, message: found.error.message, remedy: remedyOf(found.error) };
   say(words, { ...proposal, refused: verdict }, [
     ...(proposal === undefined ? [] : linesOf(proposal)),
     ['policy', verdict === null ? 'allows it' : `refuses it: ${verdict.code}: ${verdict.message}`],
