@@ -116,8 +116,8 @@ test('of two local agents that resume one purchase, the one that is too late ask
 });
 
 for (const [idempotencyKey, answer, ends] of [undefined, 'order-17'].flatMap((key) => [
-  [key, 'other terms', (late: ServerResponse) => ask(late)] as const,
-  [key, 'a failure', (late: ServerResponse) => void late.writeHead(504).end()] as const,
+  [key, 'other terms', (late: ServerResponse): void => ask(late)] as const,
+  [key, 'a failure', (late: ServerResponse): void => void late.writeHead(504).end()] as const,
 ])) {
   test(`what a local agent learns of a payment that has ended closes none that another has signed again${idempotencyKey === undefined ? '' : ', under its key'}: ${answer}`, async () => {
     const { store, now, later } = payers();
