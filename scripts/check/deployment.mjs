@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { basename, dirname } from 'node:path';
 
-import { BINDINGS, nearMiss } from './names.mjs';
+import { BINDINGS, distance, nearMiss } from './names.mjs';
 import { stepBetween } from './shards.mjs';
 import { parseSource } from './source.mjs';
 import { Unusable } from './unusable.mjs';
@@ -188,6 +188,12 @@ function checkBindings({ config, vars }, notes) {
       const meant = nearMiss(name, known);
       if (meant !== undefined) notes.warning(name, `is not read; did you mean ${meant}?`, [key, index]);
     }
+  }
+  for (const [index, { service, entrypoint }] of (config.services ?? []).entries()) {
+    // An entrypoint of the gate's own script is bound by the gate's own name.
+    const isSlip = entrypoint !== undefined && service !== config.name && distance(String(service), String(config.name)) <= 2;
+    if (isSlip)
+      notes.warning('services', `binds ${service}, and this Worker is ${config.name}; did you mean that?`, ['services', index, 'service']);
   }
   const hasOrigin = services.includes('ORIGIN');
   if (hasOrigin && vars.ORIGIN_URL) notes.error('ORIGIN_URL', 'is set besides the service binding ORIGIN; keep one of the two');

@@ -346,6 +346,18 @@ describe('around the settings', () => {
     assert.deepEqual([ok, errors, notes.map(({ variable }) => variable)], [true, [], ['ROUTES', 'GATE_SECRET', 'LEDGER_SALT']]);
   });
 
+  it('an entrypoint of the gate that is bound by a slip of its name is a warning at its place', async () => {
+    const { vars } = settingsOf({ set: { ORIGIN_URL: null } });
+    const bound = (service: string) => `${tomlOf(vars)}\n[[services]]\nbinding = "ORIGIN"\nservice = "${service}"\nentrypoint = "App"\n`;
+    const name = /^name = "([^"]+)"/m.exec(bound(''))?.[1] ?? '';
+    assert.deepEqual((await checked(bound(name), GOOD.secrets)).warnings, []);
+    assert.deepEqual((await checked(bound('somebody-elses'), GOOD.secrets)).warnings, []);
+    const slip = bound(`${name}s`);
+    const [warning, ...more] = (await checked(slip, GOOD.secrets)).warnings;
+    assert.deepEqual([warning?.remedy, more], [`binds ${name}s, and this Worker is ${name}; did you mean that?`, []]);
+    assert.match(at(slip, warning as Finding), /^service = /);
+  });
+
   it('a bound Worker that names prices is one only if it is bound', async () => {
     const asks = tomlOf({ ...GOOD.vars, ROUTES: [{ path: '/a', price: { from: 'PRICER', max: '$1' } }] });
     assert.deepEqual(
