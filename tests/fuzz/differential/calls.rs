@@ -7,6 +7,7 @@ use farebox_core::encoding::{hex, json as reader};
 use farebox_core::evm::address::Address;
 use farebox_core::evm::evidence::AuthorizedTransfer;
 use farebox_core::evm::permit_calls::{self, Mention};
+use farebox_core::evm::permit2;
 use farebox_core::evm::rpc::{At, AuthorizationId, Call, batch};
 use farebox_core::evm::transaction::transfer;
 use serde_json::{Value, json};
