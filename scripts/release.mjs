@@ -4,7 +4,7 @@
 //
 // Publishes nothing itself. Writes build/release/publish.sh, which does, and leaves out what the registries have: crates.io
 // takes few new crates at once, so that a first release stops half way and is run again. `--tag` has to be that of the version. `FAREBOX_REPOSITORY`, or the git remote `origin`, is the repository that
-// the packages name; npm's provenance needs it, so without one this fails in the end.
+// the packages name; npm's provenance needs it, so without one there is no publish.sh.
 
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -21,6 +21,7 @@ const { values } = parseArgs({
   options: { 'dry-run': { type: 'boolean', default: false }, 'no-build': { type: 'boolean', default: false }, tag: { type: 'string' } },
 });
 const OUT = join(root, 'build', 'release');
+const PUBLISH = join(OUT, 'publish.sh');
 /** The crates, each after those that it uses. */
 const CRATES = [
   'farebox-base',
@@ -60,17 +61,19 @@ farebox-mcp ${version}: ${mcp.files} files, ${mcp.bytes} bytes, in ${mcp.tarball
 create-farebox ${version}: ${create.files} files, ${create.bytes} bytes, in ${create.tarball}
 farebox-core ${version} and the crates that it shows: ${crate} files
 repository: ${repository ?? 'unknown'}`);
+  rmSync(PUBLISH, { force: true });
   if (repository === undefined) {
-    throw new StepFailed(`everything above is right, but this cannot be published: npm's provenance has to name the repository that the package was built from,
-and neither the git remote \`origin\` nor FAREBOX_REPOSITORY says which that is. Set it, for example
-  FAREBOX_REPOSITORY=https://github.com/you/farebox npm run release -- --dry-run`);
+    console.log(
+      '\nAll is ready but one thing: npm publishes only what names its repository. Set FAREBOX_REPOSITORY=https://github.com/you/farebox, or a git remote `origin`.',
+    );
+    return;
   }
   const packages = [
     { name: 'farebox', tarball },
     { name: 'farebox-mcp', tarball: mcp.tarball },
     { name: 'create-farebox', tarball: create.tarball },
   ];
-  writeFileSync(join(OUT, 'publish.sh'), publishing({ version, packages }));
+  writeFileSync(PUBLISH, publishing({ version, packages }));
   console.log(`
 To publish, push the tag: .github/workflows/release.yml then runs build/release/publish.sh (provenance needs the token of that run).
   git tag -s v${version} -m 'Farebox ${version}'
