@@ -9,10 +9,10 @@ import type { PayOptions } from './options.js';
 import type { Step } from './payment.js';
 import { inMemory } from './purchases.js';
 import { fetchOf, keyOf, type Plain, paidUrl, plain, requestOf } from './request.js';
-import type { Traced } from './restored.js';
 import { asSigner } from './signer.js';
 import { pay } from './steps.js';
 import { memoryStore } from './store.js';
+import type { Traced } from './trace.js';
 
 /** `fetch`, and the endpoints of its store that the payer has to look at. */
 export type PayingFetch = typeof globalThis.fetch & { readonly endpoints: Endpoints };
@@ -32,8 +32,8 @@ type Purchase = {
   readonly name: string;
   /** The URL that was asked for: nonces follow from it, wherever it redirects today. */
   readonly url: string;
-  /** A payment for it that was sent before, with which this goes on. */
-  readonly left?: Keeping['left'];
+  /** A payment for it that was sent before, with which this goes on; without its shape, as the types of the compiled part need more than others have. */
+  readonly left?: object;
   /** Sees what was signed before it leaves. */
   readonly signed: (exchange: Traced) => void;
 };
@@ -61,7 +61,7 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
     }
   };
   const call = async (request: Plain, endpoint: string, kept: Keeping | undefined): Promise<Response> => {
-    const left = purchase?.left ?? kept?.left;
+    const left = (purchase?.left as Keeping['left']) ?? kept?.left;
     // A payment is about to leave: another process may have been told to stop since this one looked.
     if (left !== undefined) watch.stale();
     try {

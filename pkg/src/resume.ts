@@ -8,11 +8,12 @@ import type { Keeping, Opens } from './keeping.js';
 import { delivered, KeysUnderWay, type Named, nameOf, refuseOther } from './named.js';
 import type { Proposal, Receipt, Resuming } from './options.js';
 import { endOf, unresolved, whenRead } from './purchases.js';
-import { type Gone, goneOn, type Trace, traceOf } from './restored.js';
+import { type Gone, goneOn, traceOf } from './restored.js';
 import { freeRoom, holdRoom } from './room.js';
 import { hasDropped, isUnended, type SentRow, sentIn, withoutSent, withSent } from './sent.js';
 import { isBeside, type Placed } from './slots.js';
 import { type Store, update } from './store.js';
+import type { Trace } from './trace.js';
 
 /** A payment that was sent, as the store has it. */
 export type KeptPayment = {

@@ -1,10 +1,10 @@
 /** Payments that were sent, by the key of their request: what is sent again are the same bytes. */
 import { oldestOfFullest } from '../fullest.js';
 import type { Proposal } from '../options.js';
-import type { Trace } from '../restored.js';
 import { freeRoom, holdRoom } from '../room.js';
 import { isUnended, type SentRow, sentIn, stands, withSent } from '../sent.js';
 import { type Store, update } from '../store.js';
+import type { Trace } from '../trace.js';
 
 /** What a key stands for. */
 export type Asked = {
