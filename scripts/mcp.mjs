@@ -5,7 +5,7 @@
 // The SDK is bundled, so that a program that holds a key installs two packages and not a hundred; the
 // versions are those of package-lock.json, and LICENSES.txt has the notices. Needs `npm run build:pkg`.
 
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -35,13 +35,7 @@ export async function buildMcp() {
       // CommonJS packages inside ask for Node's own modules.
       banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     });
-    // So that it runs here as it does where both are installed.
-    const beside = join(FOLDER, 'node_modules');
-    mkdirSync(beside, { recursive: true });
-    rmSync(join(beside, 'farebox'), { force: true });
-    symlinkSync(join('..', '..', 'pkg'), join(beside, 'farebox'));
     writeFileSync(join(out, 'LICENSES.txt'), noticesOf(Object.keys(metafile.inputs)));
-    for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) copyFileSync(join(root, licence), join(FOLDER, licence));
   });
 }
 

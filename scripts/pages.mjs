@@ -2,9 +2,9 @@
 //
 //   node scripts/pages.mjs         once the payer is built; scripts/build-pages.mjs builds its part too
 //
-// Writes pkg/pages/, which is not committed: `_headers` for the platform, and `_farebox/` with scripts, styles, documents and the compiled
-// payer, each script under its own name and its parts under names that change with their content. pkg/treasury-pages/ and
-// pkg/market-pages/ are the same for the treasury and the market, with `desk/`.
+// Writes pkg/gate/pages/, which is not committed: `_headers` for the platform, and `_farebox/` with scripts, styles, documents and the compiled
+// payer, each script under its own name and its parts under names that change with their content. pkg/treasury/pages/ and
+// pkg/market/pages/ are the same for the treasury and the market, with `desk/`.
 
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,11 +16,13 @@ import { root, runMain, step } from './steps.mjs';
 /** The sources. */
 const SOURCES = join(root, 'pkg', 'src', 'pages');
 /** What is deployed beside the gate. */
-export const PAGES = join(root, 'pkg', 'pages');
+export const PAGES = join(root, 'pkg', 'gate', 'pages');
+/** What `farebox serve` knows of them. */
+const SERVED = join(root, 'pkg', 'gate', 'serve');
 /** And beside the treasury. */
-export const TREASURY_PAGES = join(root, 'pkg', 'treasury-pages');
+export const TREASURY_PAGES = join(root, 'pkg', 'treasury', 'pages');
 /** And beside the market. */
-export const MARKET_PAGES = join(root, 'pkg', 'market-pages');
+export const MARKET_PAGES = join(root, 'pkg', 'market', 'pages');
 /** Desks that are static files of a Worker of their own: where each is deployed, by its folder in the sources. */
 const DESKS = new Map([
   ['treasury', TREASURY_PAGES],
@@ -40,8 +42,8 @@ export async function buildPages() {
     mkdirSync(out, { recursive: true });
     copyFileSync(join(SOURCES, '_headers'), join(PAGES, '_headers'));
     // For `farebox serve`, which serves the files by itself.
-    mkdirSync(join(root, 'pkg', 'serve'), { recursive: true });
-    writeFileSync(join(root, 'pkg', 'serve', 'headers.json'), JSON.stringify(headerRules(readFileSync(join(SOURCES, '_headers'), 'utf8'))));
+    mkdirSync(SERVED, { recursive: true });
+    writeFileSync(join(SERVED, 'headers.json'), JSON.stringify(headerRules(readFileSync(join(SOURCES, '_headers'), 'utf8'))));
     copyFileSync(STYLE, join(out, 'style.css'));
     const folders = readdirSync(SOURCES, { withFileTypes: true }).filter((entry) => entry.isDirectory() && !DESKS.has(entry.name));
     for (const { name } of folders) await buildFolder(name, join(out, name));

@@ -1,21 +1,24 @@
-// Builds the npm package: the compiled part with one glue and three entries, the TypeScript around it, and the gate.
+// Builds the npm packages of pkg/: the payer, the compiled part with one glue and an entry for each of its parts; the gate with its commands;
+// the treasury; the market.
 //
 //   node scripts/pkg.mjs
 //
-// Writes pkg/wasm/, pkg/agent-wasm/, pkg/cards-wasm/, pkg/jobs-wasm/, pkg/channels-wasm/, pkg/dist/, pkg/check/, pkg/local/, pkg/pages/, pkg/treasury-pages/, pkg/market-pages/, pkg/gate/, pkg/treasury/, pkg/market/, pkg/schemas/ and copies of the licences, none of which
-// is committed.
+// What it writes is not committed: the folders that the `files` of each package.json name, and copies of the licences.
 
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { buildWorker } from './build.mjs';
+import { PACKAGES } from './packages.mjs';
 import { buildPages } from './pages.mjs';
 import { setup } from './setup.mjs';
 import { root, run, runMain, StepFailed, step } from './steps.mjs';
 import { keepsFeatures, runXtask, targetFolder, withoutPlaces } from './xtask.mjs';
 
-/** The package, ready to be packed; build/ has the Workers afterwards. */
+const PKG = join(root, 'pkg');
+
+/** The packages, ready to be packed; build/ has the Workers afterwards. */
 export async function buildPackage() {
   await buildWorker();
   await buildWorker({ worker: 'treasury' });
@@ -25,29 +28,32 @@ export async function buildPackage() {
   await finishPackage();
 }
 
-/** The parts of the package beside the payer, once the Workers are built. */
+/** The parts of the packages beside the payer, once the Workers are built. */
 export async function finishPackage() {
-  await step('package gate', async () => writeWorker('gate', join(root, 'build'), GATE_TYPES, 'Ledger', 'Channel'));
-  await step('package treasury', async () => writeWorker('treasury', join(root, 'build', 'treasury'), TREASURY_TYPES, 'Treasury'));
-  await step('package market', async () => writeWorker('market', join(root, 'build', 'market'), MARKET_TYPES, 'Skills', 'Exchange'));
+  await step('Workers in their packages', async () => {
+    copyWorker('gate', join(root, 'build'));
+    for (const name of ['treasury', 'market']) copyWorker(name, join(root, 'build', name));
+  });
   writeSchemas();
   await step('package local', bundleLocal);
   for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) {
-    for (const folder of ['pkg', 'create']) copyFileSync(join(root, licence), join(root, folder, licence));
+    for (const folder of PACKAGES) copyFileSync(join(root, licence), join(root, folder, licence));
   }
 }
 
 /** The schemas that programs and editors read; those of a configuration stand beside wrangler's own, on which they build. */
 export function writeSchemas() {
-  const folder = join(root, 'pkg', 'schemas');
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  copyFileSync(join(root, 'crates', 'wire', 'src', 'x402', 'extension', 'diagnostic.json'), join(folder, 'diagnostic.json'));
+  const [payer, gate] = [join(PKG, 'schemas'), join(PKG, 'gate', 'schemas')];
+  for (const folder of [payer, gate]) {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+  }
+  copyFileSync(join(root, 'crates', 'wire', 'src', 'x402', 'extension', 'diagnostic.json'), join(payer, 'diagnostic.json'));
   for (const name of ['wrangler.schema.json', 'market.schema.json']) {
     const text = readFileSync(join(root, 'docs', name), 'utf8');
     const placed = text.replace('"../node_modules/wrangler/', '"../../wrangler/');
     if (placed === text) throw new StepFailed(`docs/${name} does not build on wrangler's any more`);
-    writeFileSync(join(folder, name), placed);
+    writeFileSync(join(gate, name), placed);
   }
 }
 
@@ -62,7 +68,9 @@ export async function buildPayer() {
   await compilePart('jobs', 'jobs-wasm');
   // And one that pays for each request by itself.
   await compilePart('channels', 'channels-wasm');
-  await writeTypes();
+  await writeScripts('.');
+  // After the payer's, on which they build.
+  await writeScripts('gate');
   await buildPages();
 }
 
@@ -72,9 +80,15 @@ export async function buildPagesAlone() {
   await buildPages();
 }
 
-async function writeTypes() {
-  rmSync(join(root, 'pkg', 'dist'), { recursive: true, force: true });
-  await run('package types', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'pkg/tsconfig.json']);
+/**
+ * The scripts and types of a package.
+ *
+ * @param {string} name its folder in `pkg`
+ */
+async function writeScripts(name) {
+  rmSync(join(PKG, name, 'dist'), { recursive: true, force: true });
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  await run(`package types (${name})`, process.execPath, [compiler, '-p', join('pkg', name, 'tsconfig.json')]);
 }
 
 /**
@@ -114,7 +128,7 @@ async function compilePart(feature, folder) {
     '--target',
     'web',
   ]);
-  await step(`package entries (${feature})`, () => writeEntries(glue, join(root, 'pkg', folder)));
+  await step(`package entries (${feature})`, () => writeEntries(glue, join(PKG, folder)));
 }
 
 /** The check of the command line: one script, and the gate's rules beside it. */
@@ -151,7 +165,7 @@ export async function buildCheck() {
  */
 export async function bundleCheck(glue) {
   const esbuild = await import('esbuild');
-  const folder = join(root, 'pkg', 'check');
+  const folder = join(PKG, 'gate', 'check');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   await esbuild.build({
@@ -181,7 +195,7 @@ export async function bundleCheck(glue) {
 /** The part that runs a project on this machine, with the local money beside it: its libraries are those of the project. */
 export async function bundleLocal() {
   const esbuild = await import('esbuild');
-  const folder = join(root, 'pkg', 'local');
+  const folder = join(PKG, 'gate', 'local');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, 'token'), { recursive: true });
   await esbuild.build({
@@ -303,92 +317,16 @@ for (let at = 0, from = 0; at < bytes.length; at += 1) {
 }
 
 /**
- * A built Worker as a module of the package, for deployments without Rust.
+ * A built Worker in its package, for deployments without Rust.
  *
  * @param {string} name
  * @param {string} build
- * @param {string} types
- * @param {string[]} objects the classes of its objects
  */
-function writeWorker(name, build, types, ...objects) {
-  const folder = join(root, 'pkg', name);
+function copyWorker(name, build) {
+  const folder = join(PKG, name, 'worker');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   for (const file of ['index.js', 'index_bg.wasm']) copyFileSync(join(build, file), join(folder, file));
-  writeFileSync(join(folder, 'index.d.ts'), types);
-  writeFileSync(join(folder, 'elsewhere.js'), elsewhere(name, objects));
-}
-
-/** Without the platform's types, which the package does not include. */
-const GATE_TYPES = `/** The gate: a Worker's module. Its variables and secrets are in \`env\`, \`LEDGER\`, the namespace of {@link Ledger}, and \`CHANNEL\`, that of {@link Channel}. */
-declare const gate: {
-  fetch(request: Request, env: Record<string, unknown>, context: { waitUntil(promise: Promise<unknown>): void }): Promise<Response>;
-  /** Wakes the ledger's objects, so that one whose alarm was lost goes on. */
-  scheduled(controller: unknown, env: Record<string, unknown>): Promise<void>;
-};
-export default gate;
-
-/** The class of the ledger's objects, with SQLite. */
-export declare class Ledger {
-  constructor(state: unknown, env: Record<string, unknown>);
-  ask(command: string, body: Uint8Array | null): Promise<unknown>;
-  fetch(request: Request): Promise<Response>;
-  alarm(): Promise<void>;
-}
-
-/** The class of the channels' objects, with SQLite: for routes that sell by session. */
-export declare class Channel extends Ledger {
-  awaited(command: string, milliseconds: number): Promise<unknown>;
-}
-`;
-
-const TREASURY_TYPES = `/** The treasury: a Worker's module. Its variables and secrets are in \`env\`, and \`TREASURY\`, the namespace of {@link Treasury}. */
-declare const treasury: {
-  fetch(request: Request, env: Record<string, unknown>, context: { waitUntil(promise: Promise<unknown>): void }): Promise<Response>;
-};
-export default treasury;
-
-/** The class of the organizations' objects, with SQLite. */
-export declare class Treasury {
-  constructor(state: unknown, env: Record<string, unknown>);
-  ask(organization: string, command: string): Promise<unknown>;
-  alarm(): Promise<void>;
-}
-`;
-
-const MARKET_TYPES = `/** The market of skills: a Worker's module. Its variables and secrets are in \`env\`, \`SKILLS\`, the namespace of {@link Skills}, \`EXCHANGE\`, that of {@link Exchange}, and \`ARCHIVE\`, an R2 bucket for old invocations, if there is one. */
-declare const market: {
-  fetch(request: Request, env: Record<string, unknown>, context: { waitUntil(promise: Promise<unknown>): void }): Promise<Response>;
-  /** Wakes the object, so that one whose alarm was lost goes on. */
-  scheduled(controller: unknown, env: Record<string, unknown>): Promise<void>;
-};
-export default market;
-
-/** The class of the one object, with SQLite. */
-export declare class Skills {
-  constructor(state: unknown, env: Record<string, unknown>);
-  ask(name: string, command: string): Promise<unknown>;
-  alarm(): Promise<void>;
-}
-
-/** The class of the objects of the compute exchange, one for each network profile, with SQLite. */
-export declare class Exchange {
-  constructor(state: unknown, env: Record<string, unknown>);
-  ask(profile: string, command: string): Promise<unknown>;
-  alarm(): Promise<void>;
-}
-`;
-
-/**
- * The names are exported so that an import shows this message.
- *
- * @param {string} name
- * @param {string[]} objects
- */
-function elsewhere(name, objects) {
-  return `export default undefined;
-${objects.map((object) => `export const ${object} = undefined;\n`).join('')}throw new Error('farebox/${name} runs on Cloudflare Workers only: bundle it with wrangler, or with the conditions workerd and worker');
-`;
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -8,10 +8,11 @@
 
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { buildMcp } from './mcp.mjs';
+import { manifestOf, PACKAGES } from './packages.mjs';
 import { buildPackage } from './pkg.mjs';
 import { unbuilt } from './prepack.mjs';
 import { setup } from './setup.mjs';
@@ -37,9 +38,8 @@ const CRATES = [
   'farebox-market',
   'farebox-core',
 ];
-/** Beginnings of paths that the npm package consists of. */
-const PUBLISHED =
-  /^(dist|wasm|agent-wasm|cards-wasm|jobs-wasm|channels-wasm|check|local|pages|treasury-pages|market-pages|serve|gate|treasury|market|schemas)\/|^(README\.md|LICENSE-(APACHE|MIT)|package\.json)$/;
+/** Fields without which a package is not published. */
+const NEEDED = ['description', 'license', 'keywords', 'engines', 'files'];
 
 await runMain(async () => {
   if (!values['dry-run']) throw new StepFailed('this publishes nothing: run it with --dry-run, then the commands that it prints');
@@ -50,29 +50,22 @@ await runMain(async () => {
     await buildMcp();
   }
   const repository = repositoryUrl();
-  const { tarball, files, bytes } = await step('npm package', async () => packed(repository));
-  const beside = { version, repository };
-  const mcp = await step('npm package farebox-mcp', async () => packedBeside({ ...beside, folder: 'mcp' }));
-  const create = await step('npm package create-farebox', async () => packedBeside({ ...beside, folder: 'create' }));
+  rmSync(OUT, { recursive: true, force: true });
+  /** @type {Packed[]} */
+  const packages = [];
+  for (const folder of PACKAGES)
+    packages.push(await step(`npm package ${manifestOf(folder).name}`, async () => packed(folder, { version, repository })));
   const crate = await step('crates', async () => crateFiles());
   console.log(`
-farebox ${version}: ${files} files, ${bytes} bytes, in ${tarball}
-farebox-mcp ${version}: ${mcp.files} files, ${mcp.bytes} bytes, in ${mcp.tarball}
-create-farebox ${version}: ${create.files} files, ${create.bytes} bytes, in ${create.tarball}
+${packages.map(({ name, tarball, files, bytes }) => `${name} ${version}: ${files} files, ${bytes} bytes, in ${tarball}`).join('\n')}
 farebox-core ${version} and the crates that it shows: ${crate} files
 repository: ${repository ?? 'unknown'}`);
-  rmSync(PUBLISH, { force: true });
   if (repository === undefined) {
     console.log(
       '\nAll is ready but one thing: npm publishes only what names its repository. Set FAREBOX_REPOSITORY=https://github.com/you/farebox, or a git remote `origin`.',
     );
     return;
   }
-  const packages = [
-    { name: 'farebox', tarball },
-    { name: 'farebox-mcp', tarball: mcp.tarball },
-    { name: 'create-farebox', tarball: create.tarball },
-  ];
   writeFileSync(PUBLISH, publishing({ version, packages }));
   console.log(`
 To publish, push the tag: .github/workflows/release.yml then runs build/release/publish.sh (provenance needs the token of that run).
@@ -103,7 +96,7 @@ function publishing({ version, packages }) {
  * @param {string | undefined} tag
  */
 function agreedVersion(tag) {
-  const version = String(read('pkg/package.json').version);
+  const { version } = manifestOf('pkg');
   const cargo = /^version = "(.*)"$/m.exec(readFileSync(join(root, 'Cargo.toml'), 'utf8'))?.[1];
   if (version !== cargo) throw new StepFailed(`pkg/package.json is ${version} and Cargo.toml ${cargo}: they are released together`);
   if (tag !== undefined && tag !== `v${version}`) throw new StepFailed(`the tag is ${tag}, and that of this version is v${version}`);
@@ -134,48 +127,48 @@ function remote() {
 }
 
 /**
+ * A tarball.
+ *
+ * @typedef {{name: string, tarball: string, files: number, bytes: number}} Packed
+ */
+
+/**
  * The tarball as npm would publish it, from a copy that names the repository.
  *
- * @param {string | undefined} repository
+ * @param {string} folder
+ * @param {{version: string, repository: string | undefined}} release
+ * @returns {Packed}
  */
-function packed(repository) {
-  const wrong = unbuilt(join(root, 'pkg'));
-  if (wrong.length > 0) throw new StepFailed(`the package is not built: ${wrong.join(', ')}`);
-  const copy = join(OUT, 'package');
-  rmSync(OUT, { recursive: true, force: true });
+function packed(folder, { version, repository }) {
+  const { scripts: _, ...manifest } = manifestOf(folder);
+  const wrong = [...unbuilt(join(root, folder)), ...unfit(manifest, version)];
+  if (wrong.length > 0) throw new StepFailed(`${folder}/package.json: ${wrong.join(', ')}`);
+  const copy = join(OUT, basename(folder));
   mkdirSync(copy, { recursive: true });
-  const { scripts: _, ...manifest } = read('pkg/package.json');
-  for (const name of [...manifest.files, 'README.md']) cpSync(join(root, 'pkg', name), join(copy, name), { recursive: true });
-  const place = placeOf(manifest, 'pkg', repository);
-  writeFileSync(join(copy, 'package.json'), `${JSON.stringify({ ...manifest, ...place }, null, 2)}\n`);
-  for (const field of ['description', 'license', 'keywords', 'engines', 'bin', 'exports']) {
-    if (manifest[field] === undefined) throw new StepFailed(`pkg/package.json has no ${field}`);
-  }
-  if (manifest.publishConfig?.access !== 'public') throw new StepFailed('publishConfig of pkg/package.json has to ask for public access');
-  if (manifest.publishConfig?.provenance !== undefined)
-    throw new StepFailed('provenance is set here, together with the repository that it needs');
-  if (manifest.dependencies !== undefined || manifest.private === true)
-    throw new StepFailed('the package has no dependencies and is not private');
-  return tarballOf(copy, PUBLISHED);
+  for (const name of manifest.files) cpSync(join(root, folder, name), join(copy, name), { recursive: true });
+  writeFileSync(join(copy, 'package.json'), `${JSON.stringify({ ...manifest, ...placeOf(manifest, folder, repository) }, null, 2)}\n`);
+  return { name: manifest.name, ...tarballOf(copy, manifest.files) };
 }
 
 /**
- * The same for a package that depends on this very version of it, and on nothing else.
+ * What keeps a package from being published: everything that is not ours is bundled, and ours is of this very version.
  *
- * @param {{folder: string, version: string, repository: string | undefined}} parts
+ * @param {import('./packages.mjs').Manifest} manifest
+ * @param {string} version
+ * @returns {string[]}
  */
-function packedBeside({ folder, version, repository }) {
-  const copy = join(OUT, folder);
-  const manifest = read(`${folder}/package.json`);
-  for (const name of [...manifest.files, 'README.md']) cpSync(join(root, folder, name), join(copy, name), { recursive: true });
-  writeFileSync(join(copy, 'package.json'), `${JSON.stringify({ ...manifest, ...placeOf(manifest, folder, repository) }, null, 2)}\n`);
-  const { farebox, ...others } = manifest.dependencies;
-  if (manifest.version !== version || farebox !== version)
-    throw new StepFailed(
-      `${manifest.name} is ${manifest.version} and depends on farebox ${farebox}: both are released together, as ${version}`,
-    );
-  if (Object.keys(others).length > 0) throw new StepFailed(`${manifest.name} depends on farebox only: everything else is bundled`);
-  return tarballOf(copy, /^(dist\/|main\.js$|README\.md$|LICENSE-(APACHE|MIT)$|package\.json$)/);
+function unfit(manifest, version) {
+  const { publishConfig, dependencies = {} } = manifest;
+  const ours = PACKAGES.map((folder) => manifestOf(folder).name);
+  const others = Object.entries(dependencies).filter(([name, range]) => !ours.includes(name) || range !== version);
+  return [
+    ...NEEDED.filter((field) => manifest[field] === undefined).map((field) => `there is no ${field}`),
+    ...(manifest.version === version ? [] : [`its version is ${manifest.version}, and that of the others ${version}`]),
+    ...others.map(([name, range]) => `it depends on ${name} ${range}`),
+    ...(publishConfig?.access === 'public' ? [] : ['publishConfig does not ask for public access']),
+    ...(publishConfig?.provenance === undefined ? [] : ['provenance is set here, together with the repository that it needs']),
+    ...(manifest.private === true ? ['it is private'] : []),
+  ];
 }
 
 /**
@@ -197,9 +190,9 @@ function placeOf(manifest, directory, repository) {
 
 /**
  * @param {string} copy
- * @param {RegExp} published
+ * @param {readonly string[]} named
  */
-function tarballOf(copy, published) {
+function tarballOf(copy, named) {
   const [pack] = JSON.parse(
     execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', OUT], {
       cwd: copy,
@@ -208,7 +201,7 @@ function tarballOf(copy, published) {
     }),
   );
   const paths = pack.files.map((/** @type {{path: string}} */ file) => file.path);
-  const stray = paths.filter((/** @type {string} */ path) => !published.test(path));
+  const stray = paths.filter((/** @type {string} */ path) => ![...named, 'package.json'].includes(path.split('/')[0] ?? ''));
   if (stray.length > 0) throw new StepFailed(`these do not belong into the package: ${stray.join(', ')}`);
   return { tarball: join('build', 'release', pack.filename), files: paths.length, bytes: pack.size };
 }
@@ -226,12 +219,4 @@ function crateFiles() {
     return files.length;
   });
   return counts.reduce((sum, count) => sum + count);
-}
-
-/**
- * @param {string} file
- * @returns {Record<string, any>}
- */
-function read(file) {
-  return JSON.parse(readFileSync(join(root, file), 'utf8'));
 }

@@ -1,3 +1,3 @@
-// A treasury without Rust: `npm install farebox`, set the variables in wrangler.toml, put the secrets TREASURY_SECRET and
+// A treasury without Rust: `npm install farebox-treasury`, set the variables in wrangler.toml, put the secrets TREASURY_SECRET and
 // OPERATOR_TOKEN (32 bytes or more each) and the key of each wallet with `wrangler secret put`, and `npm run deploy`.
-export { default, Treasury } from 'farebox/treasury';
+export { default, Treasury } from 'farebox-treasury';

@@ -3,6 +3,6 @@ import { appendFileSync, cpSync, existsSync, readFileSync, rmSync } from 'node:f
 
 const own = 'public/_headers';
 rmSync('.site', { recursive: true, force: true });
-cpSync('node_modules/farebox/pages', '.site', { recursive: true });
+cpSync('node_modules/farebox-gate/pages', '.site', { recursive: true });
 cpSync('public', '.site', { recursive: true, filter: (path) => path.replaceAll('\\', '/') !== own });
 if (existsSync(own)) appendFileSync('.site/_headers', readFileSync(own));

@@ -8,4 +8,4 @@ export class Site extends WorkerEntrypoint {
 }
 
 // The gate, which everyone reaches. Its prices are in wrangler.toml.
-export { Channel, default, Ledger } from 'farebox/gate';
+export { Channel, default, Ledger } from 'farebox-gate';

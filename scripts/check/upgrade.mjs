@@ -41,8 +41,8 @@ const helpOf = (usage) => `Says what this version of farebox changes for the con
   --env NAME     the environment; without it, the top level of the file
   --config FILE  wrangler.toml, wrangler.json or wrangler.jsonc [the one that is here]
 
-\`npx --package FILE.tgz farebox upgrade\` says it of a version before it is installed. Exits with 0, with 1 if this version refuses the configuration,
-and with 2 if there is none.`;
+\`npx --package FAREBOX.tgz --package FAREBOX-GATE.tgz farebox upgrade\` says it of a version before it is installed. Exits with 0, with 1 if
+this version refuses the configuration, and with 2 if there is none.`;
 
 /**
  * Compares, prints, and resolves to the exit code.
@@ -86,7 +86,7 @@ async function compared(file, env, version) {
  */
 function installedAt(file) {
   for (let folder = resolve(dirname(file)); ; folder = dirname(folder)) {
-    const manifest = join(folder, 'node_modules', 'farebox', 'package.json');
+    const manifest = join(folder, 'node_modules', 'farebox-gate', 'package.json');
     if (existsSync(manifest)) return JSON.parse(readFileSync(manifest, 'utf8')).version;
     if (folder === dirname(folder)) return undefined;
   }
@@ -139,7 +139,7 @@ function objects(kind, { durable_objects, migrations = [] }) {
 function beside({ assets, ratelimits = [] }) {
   const lines = [];
   if (assets?.binding !== 'PAGES') {
-    const text = '[assets]\ndirectory = "node_modules/farebox/pages"\nbinding = "PAGES"';
+    const text = '[assets]\ndirectory = "node_modules/farebox-gate/pages"\nbinding = "PAGES"';
     lines.push(`The pages in which people pay are not there. Add:\n\n${indented(text)}\n`);
   }
   if (!ratelimits.some((/** @type {import('./source.mjs').Table} */ { name }) => name === 'RATE_LIMITER')) {

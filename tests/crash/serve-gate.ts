@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { lives } from '../../pkg/dist/serve/left.js';
+import { lives } from '../../pkg/gate/dist/serve/left.js';
 import { runtimeOf, startServe } from '../pkg/serve-world.ts';
 import type { GateOptions, Killable } from './world.ts';
 

@@ -19,10 +19,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { backUp, closedBefore, restore, yetToCome } from '../../pkg/dist/serve/backup.js';
-import { afterRestores } from '../../pkg/dist/serve/settings.js';
-import { isOwnFolder } from '../../pkg/dist/serve/shown.js';
-import { takeState } from '../../pkg/dist/serve/state.js';
+import { backUp, closedBefore, restore, yetToCome } from '../../pkg/gate/dist/serve/backup.js';
+import { afterRestores } from '../../pkg/gate/dist/serve/settings.js';
+import { isOwnFolder } from '../../pkg/gate/dist/serve/shown.js';
+import { takeState } from '../../pkg/gate/dist/serve/state.js';
 import { PROGRAM } from './serve-world.ts';
 
 const place = mkdtempSync(join(tmpdir(), 'farebox-copies-'));

@@ -8,16 +8,15 @@ import { after, before, test } from 'node:test';
 
 import { root } from '../../scripts/steps.mjs';
 import { settingsOf, tomlOf } from '../configuration/table.ts';
-import { installedProject, packPackage, temporaryFolder } from './tarball.ts';
+import { installedProject, packPackages, temporaryFolder } from './tarball.ts';
 
 const folder = temporaryFolder();
 const project = join(folder.path, 'gate');
 const wrangler = join(project, 'node_modules', 'wrangler');
 before(async () => {
-  const tarball = await packPackage(folder.path);
-  await installedProject(project, tarball, {
+  await installedProject(project, Object.values(await packPackages(folder.path, ['gate'])), {
     'package.json': JSON.stringify({ name: 'gate', private: true }),
-    'index.js': "export { default, Ledger } from 'farebox/gate';\n",
+    'index.js': "export { default, Ledger } from 'farebox-gate';\n",
   });
   mkdirSync(join(project, 'node_modules'), { recursive: true });
   symlinkSync(join(root, 'node_modules', 'wrangler'), wrangler);

@@ -11,7 +11,7 @@ import { createPublicClient, erc20Abi, http } from 'viem';
 
 import { USDC } from '../../demo/chain.mjs';
 import { type Origin, startOrigin } from '../../demo/origin.mjs';
-import { assertNoRust, packPackage, started, type Tarball, temporaryFolder } from './tarball.ts';
+import { assertNoRust, packPackage, packPackages, started, type Tarball, temporaryFolder } from './tarball.ts';
 
 const PAYEE = '0x70997970C51812dc3A010C7d01b50e0d17dc79C8';
 const PRICE = 10_000n;
@@ -43,7 +43,7 @@ async function timed(context: Pick<TestContext, 'diagnostic'>, cwd: string, line
 
 before(async (context) => {
   origin = await startOrigin();
-  tarballs = [await packPackage(folder.path), await packPackage(folder.path, 'create')];
+  tarballs = [...Object.values(await packPackages(folder.path, ['gate', 'treasury', 'market'])), await packPackage(folder.path, 'create')];
   const { devDependencies, optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
   const known: Record<string, string> = { ...devDependencies, ...optionalDependencies };
   const anvil = Object.keys(optionalDependencies).filter((name) => existsSync(join('node_modules', name)));
@@ -211,7 +211,14 @@ test('the lines buy by POST with the body of the description, above what is paid
 test('a project that npm installs by itself is checked as in its workflow, and without local money says how to have it', async (context) => {
   const at = join(folder.path, 'alone');
   await timed(context, folder.path, `${join(installed, 'node_modules/.bin/create-farebox')} alone ${wordsOf('gate')}`);
-  await timed(context, at, `npm install --prefer-offline --no-audit --no-fund ${tarballs[0]!.path}`);
+  await timed(
+    context,
+    at,
+    `npm install --prefer-offline --no-audit --no-fund ${tarballs
+      .slice(0, 2)
+      .map(({ path }) => path)
+      .join(' ')}`,
+  );
   rmSync(join(at, 'node_modules'), { recursive: true });
   await timed(context, at, 'npm ci --prefer-offline --no-audit --no-fund');
   await timed(context, at, 'npm run check -- --offline');
@@ -259,7 +266,7 @@ test('upgrade says what an older configuration lacks, with the lines to add', as
     told,
     /\n {2}\[\[durable_objects\.bindings\]\]\n {2}name = "CHANNEL"\n {2}class_name = "Channel"\n\n {2}\[\[migrations\]\]\n {2}tag = "v2"\n {2}new_sqlite_classes = \["Channel"\]\n/,
   );
-  assert.match(told, /\n {2}\[assets\]\n {2}directory = "node_modules\/farebox\/pages"\n/);
+  assert.match(told, /\n {2}\[assets\]\n {2}directory = "node_modules\/farebox-gate\/pages"\n/);
   // With what it says the check has nothing to add, and neither has it.
   const lines = [...told.matchAll(/^ {2}(.*)$|^$/gm)].map(([, line = '']) => line).join('\n');
   writeFileSync(join(at, 'newer.toml'), `${older.replace('FORMERLY = "1"\n', '').replace('[vars]', `${lines}\n[vars]`)}`);

@@ -112,7 +112,7 @@ for (const [template, words] of Object.entries(TEMPLATES)) {
     assert.equal(status, 0, stderr);
     const text = fileOf(`template-${template}`, 'wrangler.toml');
     const schema = /^#:schema \.\/node_modules\/(\S+)$/m.exec(text)?.[1] ?? '';
-    const place = resolve(schema.startsWith('farebox/') ? schema.replace('farebox/', 'pkg/') : `node_modules/${schema}`);
+    const place = resolve(schema.startsWith('farebox-gate/') ? schema.replace('farebox-gate/', 'pkg/gate/') : `node_modules/${schema}`);
     const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
     const wrangler = JSON.parse(readFileSync('node_modules/wrangler/config-schema.json', 'utf8'));
     const known = JSON.parse(readFileSync(place, 'utf8'));
@@ -120,11 +120,11 @@ for (const [template, words] of Object.entries(TEMPLATES)) {
     if (above !== undefined) {
       // Beside the package stands wrangler, in every project.
       assert.equal(
-        resolve('project/node_modules/farebox/schemas', above.$ref),
+        resolve('project/node_modules/farebox-gate/schemas', above.$ref),
         resolve('project/node_modules/wrangler/config-schema.json'),
       );
       ajv.addSchema(wrangler, new URL(above.$ref, pathToFileURL(place)).href);
-      const gates = 'pkg/schemas/wrangler.schema.json';
+      const gates = 'pkg/gate/schemas/wrangler.schema.json';
       if (place !== resolve(gates)) ajv.addSchema(JSON.parse(readFileSync(gates, 'utf8')), pathToFileURL(resolve(gates)).href);
     }
     const validate = ajv.compile({ ...known, $id: pathToFileURL(place).href });
@@ -154,11 +154,11 @@ test('static files are asked for at the gate, but for its own pages', () => {
   // Its build puts them beside the pages, and keeps the headers of both.
   const here = join(folder.path, 'files');
   mkdirSync(join(here, 'node_modules'));
-  symlinkSync(join(root, 'pkg'), join(here, 'node_modules/farebox'));
+  symlinkSync(join(root, 'pkg/gate'), join(here, 'node_modules/farebox-gate'));
   writeFileSync(join(here, 'public/_headers'), '/report.json\n  X-Mine: yes\n');
   for (let turn = 0; turn < 2; turn += 1) assert.equal(spawnSync(process.execPath, ['build.mjs'], { cwd: here }).status, 0);
   assert.equal(fileOf('files', '.site/report.json'), fileOf('files', 'public/report.json'));
-  assert.equal(fileOf('files', '.site/_headers'), `${readFileSync('pkg/pages/_headers', 'utf8')}/report.json\n  X-Mine: yes\n`);
+  assert.equal(fileOf('files', '.site/_headers'), `${readFileSync('pkg/gate/pages/_headers', 'utf8')}/report.json\n  X-Mine: yes\n`);
   assert.ok(existsSync(join(here, '.site/_farebox/desk/index.html')));
 });
 
@@ -190,7 +190,7 @@ test('no file that is there is changed, whatever it is, and what it lacks is sai
   assert.equal(readFileSync(join(folder.path, 'elsewhere'), 'utf8'), 'mine');
   assert.match(stderr, /^kept \.dev\.vars, which was there$/m);
   assert.match(stderr, /^add \.dev\.vars to \.gitignore: it has secrets$/m);
-  assert.match(stderr, /^ {2}npm install \/path\/to\/farebox-\d+\.\d+\.\d+\.tgz$/m);
+  assert.match(stderr, /^ {2}npm install \/path\/to\/farebox-\d+\.\d+\.\d+\.tgz \/path\/to\/farebox-gate-\d+\.\d+\.\d+\.tgz$/m);
   assert.match(stderr, /^ {2}npm pkg set scripts\.check='farebox check' /m);
   const before = filesBelow('there').map((path) => fileOf('there', path));
   assert.match(init('there', ...GATE, '--name', 'other').stderr, /^kept wrangler\.toml/m);
@@ -255,7 +255,7 @@ test('npm create farebox names its folder, and its help each word', () => {
   const place = join(folder.path, 'npx/node_modules/create-farebox');
   mkdirSync(dirname(place), { recursive: true });
   mkdirSync(place);
-  symlinkSync(join(root, 'pkg'), join(dirname(place), 'farebox'));
+  symlinkSync(join(root, 'pkg/gate'), join(dirname(place), 'farebox-gate'));
   writeFileSync(join(place, 'package.json'), readFileSync('create/package.json'));
   writeFileSync(join(place, 'main.js'), readFileSync(main));
   const create = (...words: string[]): Ended =>

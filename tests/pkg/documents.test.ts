@@ -10,17 +10,27 @@ import { root } from '../../scripts/steps.mjs';
 import { eventually } from '../support/eventually.ts';
 import { type Reader, reading } from './documents.ts';
 import { NOBODY } from './examples.ts';
-import { packPackage, started, type Tarball, temporaryFolder } from './tarball.ts';
+import { packPackages, started, temporaryFolder } from './tarball.ts';
 
 /** An account of anvil's phrase, whose key everybody knows: that of NOBODY. */
 const SELLER = '0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d';
 const GATE = 'http://127.0.0.1:8402 asks for payment in front of http://localhost:3000, on eip155:84532';
 
 const folder = temporaryFolder();
-let farebox: Tarball;
+/** The file of each package, and how documents name it. */
+const files: Record<string, string> = {};
+const named: Record<string, string> = {};
 before(async () => {
-  farebox = await packPackage(folder.path);
+  for (const [name, { path }] of Object.entries(await packPackages(folder.path, ['gate', 'treasury', 'market']))) {
+    files[name] = path;
+    named[name] = `/path/to/${name}-0.1.0.tgz`;
+  }
 });
+/** What a reader writes for these names. */
+const placesOf = (...names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(names.map((name) => [named[name]!, files[name]!]));
+/** What who sells installs. */
+const selling = (): string => `${files['farebox']} ${files['farebox-gate']}`;
 after(() => folder.remove());
 
 /** The reader's own server, where the document has one. */
@@ -55,11 +65,11 @@ async function read(
 }
 
 test('docs/serve.md: a gate that is tried, served, looked at, checked, and run as a service and as an image', async (context) => {
-  const names = { '0xYourAddress': NOBODY, 'npm install farebox workerd': `npm install ${farebox.path} workerd` };
+  const names = { '0xYourAddress': NOBODY, 'npm install farebox-gate workerd': `npm install ${selling()} workerd` };
   await read(context, 'docs/serve.md', names, async (reader) => {
     const local = reader.folder('local');
     const servers = [await serverOf(reader, local)];
-    const tried = await reader.plays('npm install farebox workerd viem', local, { prints: `${GATE}\nnpx farebox pay …\n` });
+    const tried = await reader.plays('npm install farebox-gate workerd viem', local, { prints: `${GATE}\nnpx farebox pay …\n` });
     const [, key = ''] = /^ *(export FAREBOX_PRIVATE_KEY=0x[0-9a-f]{64})$/m.exec(tried.wrote) ?? [];
     const [, line = ''] = /^ *(npx farebox pay .*)$/m.exec(tried.wrote) ?? [];
     await reader.types(`${key}\n${line}`, local, `paid     0.01 USDC (10000) to ${NOBODY} on eip155:84532\nthe server has /report\n`);
@@ -67,7 +77,7 @@ test('docs/serve.md: a gate that is tried, served, looked at, checked, and run a
     const real = reader.folder('real');
     await started('cp', ['-a', join(local, 'node_modules'), join(local, 'package.json'), real], folder.path);
     servers.push(await serverOf(reader, real));
-    const serves = await reader.plays('npx --package farebox --package workerd', real, { prints: GATE });
+    const serves = await reader.plays('npx --package farebox-gate --package workerd', real, { prints: GATE });
     const looked = await reader.plays('export FAREBOX_URL', real);
     assert.match(looked.wrote, /^CREATED +STATE +AMOUNT/m);
     await reader.stop(serves);
@@ -145,8 +155,8 @@ test('docs/serve.md: systemd takes the unit', { skip: existsSync(ANALYZE) ? fals
 test('docs/create.md: from the packages to a gate on this machine, and to a project that sells', async (context) => {
   const names = {
     '0xYourAddress': NOBODY,
-    '/path/to/farebox-0.1.0.tgz': farebox.path,
-    'npx --package /path/to/farebox-0.2.0.tgz': `npx --yes --package ${farebox.path}`,
+    ...placesOf('farebox', 'farebox-gate'),
+    'npx --package /path/to/farebox-0.2.0.tgz --package /path/to/farebox-gate-0.2.0.tgz': `npx --yes --package ${selling().replace(' ', ' --package ')}`,
     '@foundry-rs/anvil-linux-amd64': ANVIL,
     '../my-gate': join(folder.path, 'my-gate'),
     'npx farebox check ': 'npx farebox check --offline ',
@@ -154,8 +164,8 @@ test('docs/create.md: from the packages to a gate on this machine, and to a proj
     'npx farebox deploy  ': 'npx farebox deploy --offline --dry-run ',
   };
   await read(context, 'docs/create.md', names, async (reader) => {
-    reader.leaves('npm run build:pkg', 'the suite has built the package, and `before` packs it');
-    assert.equal(basename(farebox.path), 'farebox-0.1.0.tgz');
+    reader.leaves('npm run pack', 'the suite has built the packages, and `before` packs them');
+    for (const [name, path] of Object.entries(files)) assert.equal(basename(path), basename(named[name]!));
     const machine = reader.folder('machine');
     const server = await serverOf(reader, machine);
     await reader.plays('npm install /path/to/', machine, { prints: GATE });
@@ -177,7 +187,7 @@ test('docs/create.md: from the packages to a gate on this machine, and to a proj
 
 test('docs/treasury.md: a first try without Rust, from a gate with local money to an agent that buys by a treasury', async (context) => {
   const names = {
-    '/path/to/farebox-0.1.0.tgz': farebox.path,
+    ...placesOf('farebox', 'farebox-gate', 'farebox-treasury'),
     '../my-treasury': join(folder.path, 'my-treasury'),
     'https://treasury.example.com': 'http://127.0.0.1:8787',
   };
@@ -200,7 +210,7 @@ test('docs/treasury.md: a first try without Rust, from a gate with local money t
 
     const local = reader.folder('gate');
     const server = await serverOf(reader, local);
-    await reader.types(`npm install ${farebox.path} workerd viem @x402/core @x402/evm ${ANVIL}`, local);
+    await reader.types(`npm install ${selling()} workerd viem @x402/core @x402/evm ${ANVIL}`, local);
     const gate = await reader.own("npx farebox serve --local --origin http://localhost:3000 --price '/report=$0.01'\n", local);
     const sells = await reader.types(gate, local, await reader.own(`${GATE}\nnpx farebox pay …\n`, local));
     const [, key = ''] = /^ *export FAREBOX_PRIVATE_KEY=(0x[0-9a-f]{64})$/m.exec(sells.wrote) ?? [];
@@ -241,14 +251,14 @@ test('docs/treasury.md: a first try without Rust, from a gate with local money t
 test('README.md: a gate on any machine, and a project for Cloudflare', async (context) => {
   const names = {
     '0xYourAddress': NOBODY,
-    '/path/to/farebox-0.1.0.tgz': farebox.path,
+    ...placesOf('farebox', 'farebox-gate'),
     '../my-gate': join(folder.path, 'gate-of-readme'),
     // The command that goes on is played by docs/create.md.
     'npx farebox dev  ': 'npx farebox check --offline  ',
     'npx farebox deploy  ': 'npx farebox deploy --offline --dry-run  ',
   };
   await read(context, 'README.md', names, async (reader) => {
-    reader.leaves('npm run build:pkg', 'the suite has built the package, and `before` packs it');
+    reader.leaves('npm run pack', 'the suite has built the packages, and `before` packs them');
     await reader.plays('npm install /path/to/', reader.folder('machine'), { prints: GATE });
     await reader.plays('npm run farebox -- init', root, { prints: 'wrangler.toml: 0 errors, …\n--dry-run: exiting now.\n' });
   });
@@ -270,7 +280,7 @@ test('docs/skills.md: a first try without Rust, of a market behind a gate with a
     await init(`${gate} --template gate-worker --service my-market --pay-to ${NOBODY} --price '/api/marketplace/*=free'`);
     await init(`${market} --template market --origin ${url} --service my-gate`);
     await init(`${treasury} --template treasury --origin ${url}`);
-    await reader.types(`npm install ${farebox.path} && npm install --save-dev viem @x402/core @x402/evm ${ANVIL}`, gate);
+    await reader.types(`npm install ${Object.values(files).join(' ')} && npm install --save-dev viem @x402/core @x402/evm ${ANVIL}`, gate);
     for (const other of [market, treasury]) symlinkSync(join(gate, 'node_modules'), join(other, 'node_modules'));
 
     // Bound as in steps 2 to 4.

@@ -16,7 +16,7 @@ import { USDC } from '../../demo/chain.mjs';
 import { freePort } from '../../demo/server.mjs';
 import { type Child, startProcess } from '../../scripts/processes.mjs';
 import { root } from '../../scripts/steps.mjs';
-import { assertNoRust, packPackage, started, type Tarball, temporaryFolder } from './tarball.ts';
+import { assertNoRust, packPackages, started, type Tarball, temporaryFolder } from './tarball.ts';
 
 /** Who is paid with local money where no address is named: an account of anvil's phrase. */
 export const NOBODY = '0x70997970C51812dc3A010C7d01b50e0d17dc79C8';
@@ -62,10 +62,7 @@ export interface Played {
 /** Packs the packages, and installs once what most examples share, in the versions of this repository. */
 export async function prepareExamples(shared: readonly string[]): Promise<Examples> {
   const folder = temporaryFolder();
-  const tarballs: Record<string, Tarball> = {
-    farebox: await packPackage(folder.path),
-    'farebox-mcp': await packPackage(folder.path, 'mcp'),
-  };
+  const tarballs = await packPackages(folder.path, ['gate', 'mcp']);
   const { devDependencies, optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const known: Record<string, string> = { ...devDependencies, ...optionalDependencies };
   const anvil = Object.keys(optionalDependencies).filter((name) => existsSync(join(root, 'node_modules', name)));
@@ -74,7 +71,7 @@ export async function prepareExamples(shared: readonly string[]): Promise<Exampl
   writeFileSync(join(base, 'package.json'), '{"name":"base","private":true}');
   const names = [...shared, ...anvil].map((name) => `${name}@${known[name]}`);
   const env = environment(folder.path);
-  await started('npm', ['install', tarballs['farebox']!.path, ...names], base, env);
+  await started('npm', ['install', tarballs['farebox']!.path, tarballs['farebox-gate']!.path, ...names], base, env);
   return {
     async play(context, name, check) {
       assertNoRust(env);

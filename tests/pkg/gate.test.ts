@@ -13,7 +13,7 @@ import { randomSecrets } from '../../scripts/miniflare.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
 import { Miniflare, type MiniflareOptions } from '../support/miniflare.ts';
-import { installedProject, packPackage, started, temporaryFolder } from './tarball.ts';
+import { installedProject, packPackages, started, temporaryFolder } from './tarball.ts';
 
 const EXAMPLE = 'demo/js-gate';
 
@@ -24,7 +24,7 @@ before(async () => {
   world = await startWorld();
   const files = readdirSync(EXAMPLE).filter((name) => name !== 'node_modules');
   const contents = files.map((name) => [name, readFileSync(join(EXAMPLE, name), 'utf8')]);
-  await installedProject(project, await packPackage(folder.path), Object.fromEntries(contents));
+  await installedProject(project, Object.values(await packPackages(folder.path, ['gate'])), Object.fromEntries(contents));
 });
 after(async () => {
   await world?.stop();
@@ -79,7 +79,7 @@ test('the example has four lines, and wrangler takes them; a paid request is ser
 });
 
 test('anywhere else the gate says in a sentence that it needs Workers', async () => {
-  const main = "import('farebox/gate').then(() => console.log('loaded'), (error) => console.log(error.message));";
+  const main = "import('farebox-gate').then(() => console.log('loaded'), (error) => console.log(error.message));";
   const { stdout } = await started(process.execPath, ['-e', main], project);
-  assert.match(stdout, /^farebox\/gate runs on Cloudflare Workers only/);
+  assert.match(stdout, /^farebox-gate runs on Cloudflare Workers only/);
 });

@@ -19,7 +19,7 @@ const project = join(folder.path, 'my-market');
 before(async () => {
   const files = readdirSync(EXAMPLE).filter((name) => name !== 'node_modules');
   const contents = files.map((name) => [name, readFileSync(join(EXAMPLE, name), 'utf8')]);
-  await installedProject(project, await packPackage(folder.path), Object.fromEntries(contents));
+  await installedProject(project, await packPackage(folder.path, 'pkg/market'), Object.fromEntries(contents));
 });
 after(() => folder.remove());
 
@@ -76,7 +76,7 @@ test('wrangler takes it, and it serves what is sold', async () => {
 });
 
 test('anywhere else the market says in a sentence that it needs Workers', async () => {
-  const main = "import('farebox/market').then(() => console.log('loaded'), (error) => console.log(error.message));";
+  const main = "import('farebox-market').then(() => console.log('loaded'), (error) => console.log(error.message));";
   const { stdout } = await started(process.execPath, ['-e', main], project);
-  assert.match(stdout, /^farebox\/market runs on Cloudflare Workers only/);
+  assert.match(stdout, /^farebox-market runs on Cloudflare Workers only/);
 });

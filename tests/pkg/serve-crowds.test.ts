@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
-import { checkProgram } from '../../pkg/dist/create/rules.js';
 import { wrapFetch } from '../../pkg/dist/index.js';
-import { placesOf, roomHere } from '../../pkg/dist/serve/places.js';
 import { memoryStore } from '../../pkg/dist/store.js';
+import { checkProgram } from '../../pkg/gate/dist/create/rules.js';
+import { placesOf, roomHere } from '../../pkg/gate/dist/serve/places.js';
 import { eventually } from '../support/eventually.ts';
 import { openingWebSocket, type Served, type ServeWorld, startServeWorld } from './serve-world.ts';
 

@@ -11,8 +11,8 @@ import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 
 import { payingFetch, wrapFetch } from '../../pkg/dist/index.js';
-import { openFront } from '../../pkg/dist/serve/front.js';
 import { memoryStore } from '../../pkg/dist/store.js';
+import { openFront } from '../../pkg/gate/dist/serve/front.js';
 import { eventually } from '../support/eventually.ts';
 import { dripping } from '../worker/support/broken.ts';
 import { heard, OFFER, PLAIN } from './front.ts';

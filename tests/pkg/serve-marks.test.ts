@@ -21,8 +21,8 @@ import { after, test } from 'node:test';
 
 import { failed } from '../../pkg/dist/cli/remedies.js';
 import { Later } from '../../pkg/dist/cli/words.js';
-import { lives } from '../../pkg/dist/serve/left.js';
-import { takeState, waitState } from '../../pkg/dist/serve/state.js';
+import { lives } from '../../pkg/gate/dist/serve/left.js';
+import { takeState, waitState } from '../../pkg/gate/dist/serve/state.js';
 import { eventually } from '../support/eventually.ts';
 import { PROGRAM } from './serve-world.ts';
 

@@ -10,9 +10,9 @@ import { after, before, test } from 'node:test';
 
 import { type Origin, startOrigin } from '../../demo/origin.mjs';
 import { wrapFetch } from '../../pkg/dist/index.js';
-import { closedBefore, restore } from '../../pkg/dist/serve/backup.js';
-import { takeState } from '../../pkg/dist/serve/state.js';
 import { memoryStore } from '../../pkg/dist/store.js';
+import { closedBefore, restore } from '../../pkg/gate/dist/serve/backup.js';
+import { takeState } from '../../pkg/gate/dist/serve/state.js';
 import { lostPower, noting, stepsIn } from './power.ts';
 import { PROGRAM, runtimeOf, type ServeWorld, startServeWorld } from './serve-world.ts';
 

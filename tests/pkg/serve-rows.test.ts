@@ -18,11 +18,11 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { Later, Usage } from '../../pkg/dist/cli/words.js';
-import { backUp, restore } from '../../pkg/dist/serve/backup.js';
-import { roomLine } from '../../pkg/dist/serve/disk.js';
-import { keepNames } from '../../pkg/dist/serve/rows.js';
-import { notIn, refuseWithout, secretsIn } from '../../pkg/dist/serve/secrets.js';
-import { takeState } from '../../pkg/dist/serve/state.js';
+import { backUp, restore } from '../../pkg/gate/dist/serve/backup.js';
+import { roomLine } from '../../pkg/gate/dist/serve/disk.js';
+import { keepNames } from '../../pkg/gate/dist/serve/rows.js';
+import { notIn, refuseWithout, secretsIn } from '../../pkg/gate/dist/serve/secrets.js';
+import { takeState } from '../../pkg/gate/dist/serve/state.js';
 
 const place = mkdtempSync(join(tmpdir(), 'farebox-rows-'));
 after(() => rmSync(place, { recursive: true, force: true }));

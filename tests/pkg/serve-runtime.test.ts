@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { Later } from '../../pkg/dist/cli/words.js';
-import { type Runtime, startRuntime } from '../../pkg/dist/serve/runtime.js';
+import { type Runtime, startRuntime } from '../../pkg/gate/dist/serve/runtime.js';
 import { eventually } from '../support/eventually.ts';
 
 const place = mkdtempSync(join(tmpdir(), 'farebox-runtimes-'));

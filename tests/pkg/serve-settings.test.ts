@@ -7,8 +7,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { refuseWithout, secretsIn } from '../../pkg/dist/serve/secrets.js';
-import { deskLine, environmentOfPlay, pricesOf, tableOf, takenAway, tooLong, variables, varsOf } from '../../pkg/dist/serve/settings.js';
+import { refuseWithout, secretsIn } from '../../pkg/gate/dist/serve/secrets.js';
+import {
+  deskLine,
+  environmentOfPlay,
+  pricesOf,
+  tableOf,
+  takenAway,
+  tooLong,
+  variables,
+  varsOf,
+} from '../../pkg/gate/dist/serve/settings.js';
 
 import { payLine, purchases } from '../../scripts/local/told.mjs';
 import { PROGRAM } from './serve-world.ts';

@@ -11,9 +11,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { openFront } from '../../pkg/dist/serve/front.js';
-import { openTo, watchOrigin } from '../../pkg/dist/serve/open.js';
-import { lookFor } from '../../pkg/dist/serve/shown.js';
+import { openFront } from '../../pkg/gate/dist/serve/front.js';
+import { openTo, watchOrigin } from '../../pkg/gate/dist/serve/open.js';
+import { lookFor } from '../../pkg/gate/dist/serve/shown.js';
 import { eventually } from '../support/eventually.ts';
 import { PLAIN } from './front.ts';
 import { PROGRAM } from './serve-world.ts';

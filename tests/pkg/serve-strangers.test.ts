@@ -10,10 +10,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { backUp, restore } from '../../pkg/dist/serve/backup.js';
-import { lives } from '../../pkg/dist/serve/left.js';
-import { variables } from '../../pkg/dist/serve/settings.js';
-import { inCopy, takeState } from '../../pkg/dist/serve/state.js';
+import { backUp, restore } from '../../pkg/gate/dist/serve/backup.js';
+import { lives } from '../../pkg/gate/dist/serve/left.js';
+import { variables } from '../../pkg/gate/dist/serve/settings.js';
+import { inCopy, takeState } from '../../pkg/gate/dist/serve/state.js';
 import { eventually } from '../support/eventually.ts';
 import { PROGRAM } from './serve-world.ts';
 

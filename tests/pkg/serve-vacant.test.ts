@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { type Runtime, startRuntime } from '../../pkg/dist/serve/runtime.js';
-import { sweepLeft, sweepVacant } from '../../pkg/dist/serve/vacant.js';
+import { type Runtime, startRuntime } from '../../pkg/gate/dist/serve/runtime.js';
+import { sweepLeft, sweepVacant } from '../../pkg/gate/dist/serve/vacant.js';
 import { eventually } from '../support/eventually.ts';
 
 const place = mkdtempSync(join(tmpdir(), 'farebox-vacant-'));

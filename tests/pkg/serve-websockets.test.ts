@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 
-import { type Front, openFront } from '../../pkg/dist/serve/front.js';
+import { type Front, openFront } from '../../pkg/gate/dist/serve/front.js';
 import { eventually } from '../support/eventually.ts';
 import { heard, OFFER, PLAIN } from './front.ts';
 import { openingWebSocket } from './serve-world.ts';

@@ -1,4 +1,4 @@
-// The package as npm would publish it, and projects that install it.
+// The packages as npm would publish them, and projects that install them.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -25,6 +25,13 @@ export async function packPackage(folder: string, of = 'pkg'): Promise<Tarball> 
   const [packed] = JSON.parse(stdout) as { filename: string; files: { path: string }[] }[];
   if (packed === undefined) throw new Error('npm packed nothing');
   return { path: join(folder, packed.filename), files: packed.files.map(({ path }) => path) };
+}
+
+/** The same for several, each by its name: `farebox`, and those of these names without that beginning. */
+export async function packPackages(folder: string, names: readonly string[] = []): Promise<Readonly<Record<string, Tarball>>> {
+  const packed: Record<string, Tarball> = { farebox: await packPackage(folder) };
+  for (const name of names) packed[`farebox-${name}`] = await packPackage(folder, name === 'mcp' ? name : `pkg/${name}`);
+  return packed;
 }
 
 /** A project of these files that has the packages and nothing else, with no network and no cache to take anything from. */

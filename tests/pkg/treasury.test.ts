@@ -24,7 +24,7 @@ before(async () => {
   shop = await open((_, response) => ask(response));
   const files = readdirSync(EXAMPLE).filter((name) => name !== 'node_modules');
   const contents = files.map((name) => [name, readFileSync(join(EXAMPLE, name), 'utf8')]);
-  await installedProject(project, await packPackage(folder.path), Object.fromEntries(contents));
+  await installedProject(project, await packPackage(folder.path, 'pkg/treasury'), Object.fromEntries(contents));
 });
 after(async () => {
   await shop?.stop();
@@ -91,7 +91,7 @@ test('wrangler takes it, and an agent gets a decision', async () => {
 });
 
 test('anywhere else the treasury says in a sentence that it needs Workers', async () => {
-  const main = "import('farebox/treasury').then(() => console.log('loaded'), (error) => console.log(error.message));";
+  const main = "import('farebox-treasury').then(() => console.log('loaded'), (error) => console.log(error.message));";
   const { stdout } = await started(process.execPath, ['-e', main], project);
-  assert.match(stdout, /^farebox\/treasury runs on Cloudflare Workers only/);
+  assert.match(stdout, /^farebox-treasury runs on Cloudflare Workers only/);
 });

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-/** The command line: `npx farebox find`, `look`, `pay`, `resend`, `unblock`, `receipt`, `link`, `skill`, `serve`, and for a gate on Cloudflare `init`, `check`, `dev`, `deploy` and `upgrade`. */
-import { checkProgram, localProgram } from '../create/rules.js';
+/** The command line: `npx farebox find`, `look`, `pay`, `resend`, `unblock`, `receipt`, `link`, `skill`, and what `farebox-gate` brings: `serve`, and for a gate on Cloudflare `init`, `check`, `dev`, `deploy` and `upgrade`. */
+import { BROUGHT, brought } from './brought.js';
 import { find } from './find.js';
 import { link } from './link.js';
 import { look } from './look.js';
@@ -16,22 +16,12 @@ import { EXIT, HELP, read, Usage, version } from './words.js';
 
 const COMMANDS = { find, look, pay, resend, unblock, receipt, link, skill } as const;
 
-/** The commands of a project that is deployed to Cloudflare. */
-const PROJECT = {
-  init: async (args: string[]) => (await import('../create/index.js')).create(args, 'npx farebox init', true),
-  check: async (args: string[]) => (await checkProgram()).main(args, 'npx farebox check'),
-  dev: async (args: string[]) => (await localProgram()).dev(args, { begin: 'npx farebox dev' }),
-  deploy: async (args: string[]) => (await checkProgram()).deploy(args, 'npx farebox deploy'),
-  upgrade: async (args: string[]) => (await checkProgram()).upgrade(args, { begin: 'npx farebox upgrade', version: version() }),
-} as const;
-
 /** All commands. */
-const NAMES = [...Object.keys(COMMANDS), ...Object.keys(PROJECT), 'serve', 'backup', 'restore', ...OPERATE, 'completion'];
+const NAMES = [...Object.keys(COMMANDS), ...BROUGHT, ...OPERATE, 'completion'];
 
 async function main(args: string[]): Promise<number> {
-  if (Object.hasOwn(PROJECT, args[0] ?? '')) return PROJECT[args[0] as keyof typeof PROJECT](args.slice(1));
-  if (args[0] === 'serve') return (await import('./serve.js')).serve(args.slice(1));
-  if (args[0] === 'backup' || args[0] === 'restore') return (await import('./backup.js')).backup(args[0], args.slice(1));
+  const theirs = BROUGHT.find((name) => name === args[0]);
+  if (theirs !== undefined) return brought(theirs, args.slice(1));
   const asked = OPERATE.find((name) => name === args[0]);
   if (asked !== undefined) return (await import('./operate/index.js')).operate(asked, args.slice(1));
   if (args[0] === 'completion') return (await import('./completion.js')).completion(args.slice(1), NAMES);

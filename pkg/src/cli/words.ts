@@ -31,9 +31,6 @@ export const HELP = `farebox: pays for HTTP requests with x402 and MPP, once, an
   npx farebox link create AMOUNT SYMBOL RECIPIENT    makes a payment by link at your treasury, prints its URL
   npx farebox link pay URL  pays a link once, as pay does, and follows it to its end
   npx farebox skill WORD    sells at a market: publish FILE, version ID FILE, rotate ID, withdraw ID
-  npx farebox serve         runs a gate on this machine, in front of any HTTP server; --help after it says how
-
-  npx farebox backup TARGET, restore SOURCE    its rows and secrets
   npx farebox completion bash    completes these names; or zsh, fish
 
 For operators (--help after each lists all):
@@ -41,7 +38,11 @@ For operators (--help after each lists all):
   npx farebox reviews, approve, deny    of a treasury
   npx farebox waiting, holds, ask, end, jobs, sellers, takeback    of a market
 
-For a gate on Cloudflare (--help after each says how):
+With the package farebox-gate, for a gate on this machine (--help after each says how):
+  npx farebox serve         runs it, in front of any HTTP server
+  npx farebox backup TARGET, restore SOURCE    its rows and secrets
+
+With the package farebox-gate, for a gate on Cloudflare (--help after each says how):
   npx farebox init          makes the small project that deploys it; npm create farebox does so in a new folder
   npx farebox check         checks its wrangler.toml
   npx farebox dev           runs it on this machine, and prints the lines that buy
@@ -132,3 +133,6 @@ const OPTIONS = {
 export function version(): string {
   return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 }
+
+/** A package as `npm run pack` writes it. It is not on npm yet: by its name alone a program of somebody else would come. */
+export const packedFile = (name: string): string => `/path/to/${name}-${version()}.tgz`;

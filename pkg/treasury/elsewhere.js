@@ -1,0 +1,4 @@
+// What an import finds that is no Worker. The names are exported so that it shows this message.
+export default undefined;
+export const Treasury = undefined;
+throw new Error('farebox-treasury runs on Cloudflare Workers only: bundle it with wrangler, or with the conditions workerd and worker');
