@@ -50,7 +50,7 @@ export async function deploy(args, begin) {
 async function deployed({ env: named, config, offline, 'dry-run': isDry }) {
   const env = named || undefined;
   const file = configFile(config);
-  const report = await check({ file, offline, say, ...(env === undefined ? {} : { env }) });
+  const report = await check({ file, offline, deploys: true, say, ...(env === undefined ? {} : { env }) });
   print(report, file, env);
   if (!report.ok) {
     complain('nothing was deployed: mend the errors above first');

@@ -16,7 +16,7 @@ import { checkFacilitators } from './facilitators.mjs';
 import { MARKET, nearMiss, SECRETS, TREASURY, variables } from './names.mjs';
 import { probe } from './probes.mjs';
 import { judge as judgeGate, judgeMarket, judgeTreasury } from './rules.mjs';
-import { checkLeastPrices, checkMerchants, checkPlaces, checkSlips, whereNotJson } from './slips.mjs';
+import { checkLeastPrices, checkLocal, checkPlaces, checkSlips, whereNotJson } from './slips.mjs';
 import { readSource } from './source.mjs';
 import { readWorker, structured } from './worker.mjs';
 
@@ -40,6 +40,7 @@ import { readWorker, structured } from './worker.mjs';
  * @property {string} [env]
  * @property {boolean} [secrets] whether a secret that is not in .dev.vars is an error
  * @property {boolean} [offline] whether nobody is asked
+ * @property {boolean} [deploys] whether it is deployed next, as `production` is whenever
  * @property {readonly string[]} [known] warnings that the operator knows of: `siblings`
  * @property {(line: string) => void} [say] told of each question before it is asked
  */
@@ -48,7 +49,7 @@ import { readWorker, structured } from './worker.mjs';
  * @param {Options} options
  * @returns {Promise<Report>}
  */
-export async function check({ file, env, secrets = false, offline = false, known = [], say = () => {} }) {
+export async function check({ file, env, secrets = false, offline = false, deploys = false, known = [], say = () => {} }) {
   const source = readSource(file);
   const worker = await readWorker(source, env);
   /** @type {Report} */
@@ -104,6 +105,7 @@ export async function check({ file, env, secrets = false, offline = false, known
       );
     }
   }
+  checkLocal(worker, deploys || env === 'production', notes);
   if (treasury) {
     for (const name of secretsNamed(worker.vars)) {
       if (name in worker.vars || (name in worker.secrets && secrets)) continue;
@@ -111,7 +113,6 @@ export async function check({ file, env, secrets = false, offline = false, known
       note(name, `${place}; \`${put(name, file, env)}\` if it is not there yet`);
     }
     checkNames(worker, TREASURY.variables, [...TREASURY.secrets, ...secretsNamed(worker.vars)], notes);
-    checkMerchants(worker, notes);
     checkTreasuryDeployment(worker, env, notes);
   } else if (market) {
     for (const [name, without] of /** @type {const} */ ([
@@ -127,7 +128,7 @@ export async function check({ file, env, secrets = false, offline = false, known
     checkTill(worker, 'OWN_ROUTES', notes);
   } else {
     checkNames(worker, variables(), SECRETS, notes);
-    checkSlips(worker, env, judgement.networks, notes);
+    checkSlips(worker, judgement.networks, notes);
     if (!known.includes('siblings')) checkSiblings(worker, judgement.siblings, notes);
     checkTill(worker, 'ROUTES', notes);
     checkDeployment(worker, env, notes);

@@ -39,20 +39,13 @@ const DEAR = 100;
 
 /**
  * @param {Worker} worker
- * @param {string | undefined} env
  * @param {Networks} networks
  * @param {Notes} notes
  */
-export function checkSlips({ config, vars }, env, networks, notes) {
+export function checkSlips({ config, vars }, networks, notes) {
   const isMain = networks.some(({ main }) => main);
   const tell = isMain ? notes.error : notes.warning;
   const host = hostOf(vars.ORIGIN_URL);
-  if (host !== undefined && env === 'production' && (LOCAL.test(host) || vars.ORIGIN_NETWORK === 'private')) {
-    notes.error(
-      'ORIGIN_URL',
-      `${host} cannot be reached by a deployed Worker; name the server's public address, or bind it as a service (ORIGIN)`,
-    );
-  }
   checkPrices(vars, notes);
   if (host !== undefined && PLACEHOLDER.test(host)) tell('ORIGIN_URL', `${host} is a placeholder; put your own origin`);
   const own = routeHosts(config).find((pattern) => host !== undefined && covers(pattern, host));
@@ -96,23 +89,47 @@ export function checkLeastPrices({ vars }, notes) {
   }
 }
 
+/** Variables that let a Worker ask this machine. */
+const LETS_ASK_HERE = ['ALLOW_LOCAL_MERCHANTS', 'ALLOW_LOCAL_SELLERS'];
+
 /**
- * Merchants of this machine in the rules of a treasury that does not pay such.
+ * What is on this machine: it may be tried, and no deployed Worker reaches it.
  *
  * @param {Worker} worker
+ * @param {boolean} isDeployed whether this is to be deployed: then it is an error
  * @param {Notes} notes
  */
-export function checkMerchants({ vars }, notes) {
-  const organizations = structured(vars.ORGANIZATIONS);
-  if (String(vars.ALLOW_LOCAL_MERCHANTS ?? false) === 'true' || !Array.isArray(organizations)) return;
-  for (const [index, organization] of organizations.entries()) {
-    const agents = Array.isArray(organization?.agents) ? organization.agents : [];
-    const allowed = [organization, ...agents].flatMap((one) => one?.policy?.allowedOrigins ?? []);
-    const local = allowed.find((origin) => LOCAL.test(hostOf(origin) ?? ''));
-    if (local === undefined) continue;
-    const remedy = `names ${local}, which is this machine: it is paid only with ALLOW_LOCAL_MERCHANTS = true`;
-    notes.warning(`ORGANIZATIONS[${index}].policy`, remedy, ['vars', 'ORGANIZATIONS', index]);
+export function checkLocal({ vars }, isDeployed, notes) {
+  const tell = isDeployed ? notes.error : notes.warning;
+  const origin = hostOf(vars.ORIGIN_URL);
+  if (isDeployed && origin !== undefined && (LOCAL.test(origin) || vars.ORIGIN_NETWORK === 'private')) {
+    notes.error(
+      'ORIGIN_URL',
+      `${origin} cannot be reached by a deployed Worker; name the server's public address, or bind it as a service (ORIGIN)`,
+    );
   }
+  const nodes = structured(vars.RPC_URL);
+  const node = [nodes, ...Object.values(typeof nodes === 'object' && nodes !== null ? nodes : {})].find(isHere);
+  if (node !== undefined) tell('RPC_URL', `names ${hostOf(node)}, which a deployed Worker cannot reach; name a public node of the network`);
+  const lets = LETS_ASK_HERE.filter((name) => String(vars[name] ?? false) === 'true');
+  for (const name of lets) tell(name, 'is for tests on this machine; remove it before you deploy');
+  const organizations = structured(vars.ORGANIZATIONS);
+  for (const [index, organization] of (Array.isArray(organizations) ? organizations : []).entries()) {
+    const agents = Array.isArray(organization?.agents) ? organization.agents : [];
+    const local = [organization, ...agents].flatMap((one) => one?.policy?.allowedOrigins ?? []).find(isHere);
+    if (local === undefined) continue;
+    const why = lets.includes('ALLOW_LOCAL_MERCHANTS')
+      ? 'a deployed treasury cannot reach it; name merchants by their public addresses'
+      : 'it is paid only with ALLOW_LOCAL_MERCHANTS = true, and by no deployed treasury';
+    tell(`ORGANIZATIONS[${index}].policy`, `names ${local}, which is this machine: ${why}`, ['vars', 'ORGANIZATIONS', index]);
+  }
+}
+
+/**
+ * @param {unknown} url
+ */
+function isHere(url) {
+  return LOCAL.test(hostOf(url) ?? '');
 }
 
 /**

@@ -31,10 +31,10 @@ const SECRETS: Vars = {
   BUYER_KEY: `fbk_acme_abcd1234_${'ef'.repeat(16)}`,
 };
 
-async function checked(vars: Vars, { head = HEAD, secrets = SECRETS, ask = true } = {}): Promise<Report & { text: string }> {
+async function checked(vars: Vars, { head = HEAD, secrets = SECRETS, ask = true, deploys = false } = {}): Promise<Report & { text: string }> {
   const text = tomlOf(vars, { head });
   folder.write(text, secrets);
-  return { ...(await check({ file: folder.file, offline: true, secrets: ask })), text };
+  return { ...(await check({ file: folder.file, offline: true, secrets: ask, deploys })), text };
 }
 
 /** What the file has where a finding points to. */
@@ -182,15 +182,44 @@ describe('around the settings', () => {
     });
   }
 
-  it('a merchant of this machine is a warning, unless such are paid', async () => {
-    const acme = { ...ACME, agents: [{ name: 'buyer', policy: { allowedOrigins: ['https://api.mine.net', 'http://127.0.0.1:8402'] } }] };
+  const acme = { ...ACME, agents: [{ name: 'buyer', policy: { allowedOrigins: ['https://api.mine.net', 'http://127.0.0.1:8402'] } }] };
+  const here = set({ ORGANIZATIONS: [acme], ALLOW_LOCAL_MERCHANTS: true, TEST_NETWORKS_ONLY: true, RPC_URL: 'http://localhost:8545' });
+
+  it('a merchant of this machine is a warning, with what pays it', async () => {
     const { warnings, text } = await checked(set({ ORGANIZATIONS: [acme] }));
     const [warning] = warnings as [Finding];
     assert.deepEqual([warnings.length, warning.variable], [1, 'ORGANIZATIONS[0].policy']);
-    assert.match(warning.remedy, /^names http:\/\/127\.0\.0\.1:8402, .* ALLOW_LOCAL_MERCHANTS = true$/);
+    assert.match(warning.remedy, /^names http:\/\/127\.0\.0\.1:8402, .* ALLOW_LOCAL_MERCHANTS = true, and by no deployed treasury$/);
     assert.ok(at(text, warning).startsWith('{'));
-    const paid = await checked(set({ ORGANIZATIONS: [acme], ALLOW_LOCAL_MERCHANTS: true, TEST_NETWORKS_ONLY: true }));
-    assert.deepEqual([paid.errors, paid.warnings], [[], []]);
+  });
+
+  it('what is on this machine is a warning, and an error in production and where it is deployed', async () => {
+    const tried = await checked(here);
+    assert.deepEqual(tried.errors, []);
+    const said = tried.warnings.map(({ variable, remedy }) => `${variable} ${remedy}`);
+    const expected = [
+      /^RPC_URL names localhost, which a deployed Worker cannot reach/,
+      /^ALLOW_LOCAL_MERCHANTS is for tests on this machine; remove it/,
+      /^ORGANIZATIONS\[0\]\.policy names http:\/\/127\.0\.0\.1:8402, which is this machine: a deployed treasury cannot reach it/,
+    ];
+    assert.equal(said.length, expected.length, said.join('\n'));
+    for (const line of expected) assert.ok(said.some((one) => line.test(one)), `${line} is not in\n${said.join('\n')}`);
+    const texts = (list: readonly Finding[]) => list.map(({ variable, remedy }) => `${variable} ${remedy}`);
+    const deployed = await checked(here, { deploys: true });
+    assert.deepEqual([texts(deployed.errors), deployed.warnings, deployed.ok], [said, [], false]);
+    const bound = HEAD.slice(HEAD.indexOf('[[durable'), HEAD.indexOf('[[migrations')).replace('[[', '[[env.production.');
+    folder.write(tomlOf(here, { head: `${tomlOf(GOOD, { head: HEAD })}\n${bound}`, table: 'env.production.vars' }), SECRETS);
+    const production = await check({ file: folder.file, offline: true, secrets: true, env: 'production' });
+    assert.deepEqual([texts(production.errors).sort(), production.warnings], [[...said].sort(), []]);
+  });
+
+  it('one of several nodes on this machine is found, and a public one is not', async () => {
+    const nodes = (url: string): Vars => set({ RPC_URL: { 'eip155:84532': url } });
+    assert.deepEqual(
+      (await checked(nodes('http://[::1]:8545'))).warnings.map(({ variable }) => variable),
+      ['RPC_URL'],
+    );
+    assert.deepEqual((await checked(nodes('https://node.example.net'), { deploys: true })).errors, []);
   });
 
   it('a slip in a name, and a secret that is committed, are warnings', async () => {
