@@ -18,13 +18,18 @@ export async function startKv(shown) {
   /** @type {Map<string, string>} */
   const values = new Map(kvValues());
   /** @type {Map<string, string>} */
+  const metadata = new Map();
+  /** @type {Map<string, {value: string, about: string}>} */
   const written = new Map();
   const counts = { puts: 0, gets: 0 };
   /** @type {'behind' | 'down' | undefined} */
   let mode;
 
   const show = async () => {
-    for (const [key, value] of written) values.set(key, value);
+    for (const [key, { value, about }] of written) {
+      values.set(key, value);
+      metadata.set(key, about);
+    }
     written.clear();
     await shown();
   };
@@ -35,13 +40,14 @@ export async function startKv(shown) {
     if (mode === 'down') return response.writeHead(503).end();
     if (request.method === 'PUT') {
       counts.puts += 1;
-      written.set(key, body);
+      written.set(key, { value: body, about: String(request.headers['kv-metadata'] ?? 'null') });
       if (mode === undefined) await show().catch(() => {});
       return response.writeHead(204).end();
     }
     counts.gets += 1;
     const value = values.get(key);
-    return value === undefined ? response.writeHead(404).end() : response.writeHead(200, { 'content-type': 'text/plain' }).end(value);
+    if (value === undefined) return response.writeHead(404).end();
+    response.writeHead(200, { 'content-type': 'text/plain', 'kv-metadata': metadata.get(key) ?? 'null' }).end(value);
   });
   return {
     url,

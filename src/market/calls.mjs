@@ -159,16 +159,35 @@ export async function askBound(env, binding, question, milliseconds, bytes) {
 }
 
 /**
- * Writes the gate's route table; whether it is written.
+ * The number of the gate's route table that is stored, 0 if none is written there; undefined if it cannot be read.
+ *
+ * @param {Record<string, any>} env
+ * @param {number} milliseconds
+ */
+export async function numberOfTable(env, milliseconds) {
+  const read = async () => {
+    const { metadata } = await env.CONFIG.getWithMetadata('routes');
+    return Number.isSafeInteger(metadata?.number) && metadata.number > 0 ? metadata.number : 0;
+  };
+  try {
+    return await race(read(), milliseconds, undefined);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Writes the gate's route table under its number; whether it is written.
  *
  * @param {Record<string, any>} env
  * @param {string} table
+ * @param {number} number
  * @param {number} milliseconds
  */
-export async function putTable(env, table, milliseconds) {
+export async function putTable(env, table, number, milliseconds) {
   try {
     return await race(
-      env.CONFIG.put('routes', table).then(() => true),
+      env.CONFIG.put('routes', table, { metadata: { number } }).then(() => true),
       milliseconds,
       false,
     );

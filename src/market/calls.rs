@@ -90,7 +90,10 @@ extern "C" {
     ) -> js_sys::Promise;
 
     #[wasm_bindgen(js_name = putTable)]
-    fn put_table(env: &JsValue, table: &str, milliseconds: u32) -> js_sys::Promise;
+    fn put_table(env: &JsValue, table: &str, number: f64, milliseconds: u32) -> js_sys::Promise;
+
+    #[wasm_bindgen(js_name = numberOfTable)]
+    fn number_of_table(env: &JsValue, milliseconds: u32) -> js_sys::Promise;
 }
 
 /// The answer of the market's object; `None` if it is down.
@@ -354,9 +357,16 @@ pub(super) async fn proof(env: &JsValue, question: &str) -> Option<String> {
     settled(ask_bound(env, "PROOF", question, PROOF_MS, BOUND_BYTES)).await?.as_string()
 }
 
-/// Writes the gate's route table; whether it is written.
-pub(super) async fn table_put(env: &JsValue, table: &str) -> bool {
-    settled(put_table(env, table, KV_MS)).await.is_some_and(|put| put.is_truthy())
+/// Writes the gate's route table under its number; whether it is written.
+pub(super) async fn table_put(env: &JsValue, table: &str, number: u64) -> bool {
+    let put = put_table(env, table, number as f64, KV_MS);
+    settled(put).await.is_some_and(|put| put.is_truthy())
+}
+
+/// The number of the gate's route table that is stored, 0 if it has none; `None` if it cannot be read.
+pub(super) async fn table_number(env: &JsValue) -> Option<u64> {
+    let number = settled(number_of_table(env, KV_MS)).await?.as_f64();
+    number.map(|number| number as u64)
 }
 
 /// Puts a shelf into the archive; what the archive then has under its name.

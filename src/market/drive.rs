@@ -86,12 +86,13 @@ pub(super) async fn answer(
     }
 }
 
-/// Wakes the object, if skills are sold; whether it answered.
+/// Wakes the object, if skills are sold; whether it answered. It looks at the gate's table then: one that
+/// stays awake for days has no other start.
 pub(super) async fn wake(env: &JsValue) -> bool {
     if config::market().is_none() {
         return true;
     }
-    let envelope = serde_json::to_string(&Envelope::of(Command::Follow(String::new())));
+    let envelope = serde_json::to_string(&Envelope::of(Command::Wake));
     calls::object(env, &envelope.unwrap_or_default()).await.is_some()
 }
 

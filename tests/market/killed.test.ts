@@ -11,8 +11,8 @@ class HoldingKv extends Kv {
   held = 0;
   #released: (() => void)[] = [];
 
-  override async put(text: string): Promise<Response> {
-    if (!this.holds) return super.put(text);
+  override async put(text: string, number: number): Promise<Response> {
+    if (!this.holds) return super.put(text, number);
     this.held += 1;
     await new Promise<void>((resolve) => {
       this.#released.push(resolve);

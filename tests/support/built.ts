@@ -51,10 +51,11 @@ export abstract class Built {
     return this.miniflare.ready;
   }
 
-  /** Ends workerd as a lost machine would, and starts it again. */
-  async kill(): Promise<void> {
+  /** Ends workerd as a lost machine would, and starts it again, once this was done to what it keeps. */
+  async kill(change: (folder: string) => void = () => {}): Promise<void> {
     process.kill(this.pid, 'SIGKILL');
     await this.miniflare?.dispose();
+    change(this.#folder);
     await this.begin();
   }
 

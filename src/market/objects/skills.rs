@@ -78,7 +78,10 @@ impl Hosted for SkillBooks {
 
     fn prepare(&self, desk: &Desk<'_, Self>) -> Result<()> {
         let changes = desk.config.renew(&SkillRows(desk.sql), desk.now)?;
-        self.write(desk, &changes)
+        self.write(desk, &changes)?;
+        // These rows may be those of a backup, and the stored table is not.
+        let woken = self.decide(desk, Command::Wake)?;
+        self.write(desk, &woken.changes)
     }
 
     fn decide(&self, desk: &Desk<'_, Self>, command: Command) -> Result<DecisionOf<Market>> {
@@ -115,21 +118,33 @@ impl SkillsObject {
         Ok(())
     }
 
+    /// Writes the route table unless it is the one that is stored; the report of that.
+    async fn write_table(&self, market: &Market) -> Result<Option<Command>> {
+        let Some(stored) = calls::table_number(&self.env).await else {
+            return Ok(Some(Command::TableFailed));
+        };
+        let Answer::Table(draft) = self.host.apply(None, Command::Table(stored))? else {
+            return Ok(None);
+        };
+        self.tried.set(clock_ms());
+        let table::Checked { text, refused } = table::checked(market, &draft);
+        let is_put = calls::table_put(&self.env, &text, draft.revision).await;
+        Ok(Some(if is_put {
+            Command::TableWritten(draft.revision, refused)
+        } else {
+            Command::TableFailed
+        }))
+    }
+
     async fn carry(&self, market: &Market, chore: Chore) -> Result<()> {
         let report = match chore {
             Chore::Table => {
                 // The platform takes one value of a key in a second; what changes meanwhile is in this one.
                 let gap = self.tried.get().saturating_add(TABLE_GAP_MS).saturating_sub(clock_ms());
                 pause(u32::try_from(gap.min(TABLE_GAP_MS)).unwrap_or(0)).await;
-                self.tried.set(clock_ms());
-                let Answer::Table(draft) = self.host.apply(None, Command::Table)? else {
-                    return Ok(());
-                };
-                let table::Checked { text, refused } = table::checked(market, &draft);
-                if calls::table_put(&self.env, &text).await {
-                    Command::TableWritten(draft.revision, refused)
-                } else {
-                    Command::TableFailed(draft.revision)
+                match self.write_table(market).await? {
+                    Some(report) => report,
+                    None => return Ok(()),
                 }
             }
             Chore::Shelve => {

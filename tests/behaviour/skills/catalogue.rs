@@ -168,26 +168,26 @@ pub fn the_gate_is_told_of_each_skill_that_it_charges_for_and_of_no_other() {
     let mut other = echo();
     other["skillId"] = "other".into();
     world.publish(&other);
-    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
+    let Answer::Table(draft) = world.draft_table() else { panic!("no table") };
     let routes: Value = serde_json::from_str(&draft.text_without(&[])).unwrap();
     assert_eq!(routes[0]["path"], "/api/marketplace/*");
     assert_eq!(routes[1]["path"], "/s/echo");
     assert_eq!((&routes[1]["price"], &routes[1]["pay_to"]), (&"0.25".into(), &owner(1).into()));
     assert_eq!(routes.as_array().unwrap().len(), 2);
     world.send(Command::TableWritten(draft.revision, Vec::new()));
-    assert_eq!(world.send(Command::Table), Answer::Nothing);
+    assert_eq!(world.draft_table(), Answer::Nothing);
 }
 
 #[test]
 pub fn a_table_that_was_overtaken_is_written_again() {
     let mut world = World::new();
     world.publish(&gated());
-    let Answer::Table(old) = world.send(Command::Table) else { panic!("no table") };
+    let Answer::Table(old) = world.draft_table() else { panic!("no table") };
     let mut other = gated();
     other["skillId"] = "other".into();
     world.publish(&other);
     world.send(Command::TableWritten(old.revision, Vec::new()));
-    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
+    let Answer::Table(draft) = world.draft_table() else { panic!("no table") };
     assert_eq!(draft.routes.len(), 2);
     assert!(world.rows.table.due.is_some());
 }
@@ -400,14 +400,14 @@ pub fn a_version_that_is_older_than_the_latest_is_kept_and_buys_nothing_at_the_g
 pub fn a_refusal_of_an_older_table_ends_once_the_gate_takes_the_newer_version() {
     let mut world = World::new();
     world.publish(&gated());
-    let Answer::Table(old) = world.send(Command::Table) else { panic!("no table") };
+    let Answer::Table(old) = world.draft_table() else { panic!("no table") };
     let mut other = gated();
     other["skillId"] = "other".into();
     world.publish(&other);
     let refused = Vec::from([("echo".to_owned(), "is wrong".to_owned())]);
     world.send(Command::TableWritten(old.revision, refused));
     assert_eq!(world.rows.skills["echo"].refused.as_deref(), Some("is wrong"));
-    let Answer::Table(new) = world.send(Command::Table) else { panic!("no table") };
+    let Answer::Table(new) = world.draft_table() else { panic!("no table") };
     world.send(Command::TableWritten(new.revision, Vec::new()));
     assert_eq!(world.rows.skills["echo"].refused, None);
 }

@@ -66,7 +66,7 @@ fn step(world: &mut World, dice: &mut Dice, turn: usize) {
             world.send(Command::Sold(Box::new(sold)));
         }
         7 => {
-            if let Answer::Table(draft) = world.send(Command::Table) {
+            if let Answer::Table(draft) = world.draft_table() {
                 let refused = (name, "no room".to_owned());
                 let refused = if dice.below(2) == 0 { vec![refused] } else { Vec::new() };
                 world.send(Command::TableWritten(draft.revision, refused));

@@ -23,7 +23,7 @@ pub fn what_waits_for_its_fee_takes_no_room_and_has_room_once_it_is_paid_or_is_n
         let reply = world.reply(Command::Publish(Labels::default(), body));
         assert_eq!(reply.status, 201, "{number}");
     }
-    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
+    let Answer::Table(draft) = world.draft_table() else { panic!("no table") };
     let routes: Value = serde_json::from_str(&draft.text_without(&[])).unwrap();
     assert_eq!((draft.routes.len(), &routes[1]["path"]), (0, &"/fees/*".into()));
     assert_eq!((&routes[1]["price"], &routes[1]["settle"]), (&"1".into(), &"before".into()));
@@ -212,7 +212,7 @@ pub fn what_no_one_pays_makes_room_and_what_was_sold_does_not() {
         assert!(is_active(&world, id), "{id}");
     }
     assert!(!is_active(&world, "wide-0") && !is_active(&world, "wide-1"), "the oldest leave first");
-    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
+    let Answer::Table(draft) = world.draft_table() else { panic!("no table") };
     assert!(draft.text_without(&[]).len() <= 251 * 1024);
     // Its owner may publish it again, and no one else.
     world.now += 300_001;
@@ -290,7 +290,7 @@ pub fn a_table_has_room_for_what_the_gate_reads_and_no_more() {
         }
     }
     assert!(told.contains(&503), "{told:?}");
-    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
+    let Answer::Table(draft) = world.draft_table() else { panic!("no table") };
     assert!(draft.text_without(&[]).len() <= 251 * 1024);
 }
 
@@ -349,7 +349,7 @@ fn publish_values(world: &mut World, number: u8, each: usize) -> u32 {
 /// The table has a newcomer, and no more values than the gate reads.
 fn has_room_for_a_newcomer(world: &mut World) {
     assert_eq!(publish_wide(world, 3, "late", "10.0.0.3"), 201);
-    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
+    let Answer::Table(draft) = world.draft_table() else { panic!("no table") };
     let table: Value = serde_json::from_str(&draft.text_without(&[])).unwrap();
     assert!(values_of(&table) <= 16_384, "{}", values_of(&table));
     assert!(draft.routes.iter().any(|(skill, _)| skill == "late"));
@@ -382,7 +382,7 @@ pub fn a_table_of_an_earlier_version_is_written_anew_and_its_skills_are_weighed(
     world.rows.write(changes.into_iter().filter(|it| matches!(it, Change::Table(_))).collect());
     let settings = world.rows.table.settings;
     world.rows.table = TableRow { wanted: 24, written: 24, settings, ..TableRow::default() };
-    assert_eq!(world.send(Command::Table), Answer::Nothing);
+    assert_eq!(world.draft_table(), Answer::Nothing);
     let changes = world.market.renew(&world.rows, world.now).unwrap();
     world.rows.write(changes);
     assert_eq!(world.send(Command::Due), Answer::Tasks(vec![Chore::Table]));
@@ -399,7 +399,7 @@ pub fn what_no_money_keeps_is_left_out_of_a_table_first() {
         assert_eq!(publish_wide(&mut world, wallet, id, "10.0.0.1"), 201);
     }
     sell(&mut world, "sold", "250000", "0x1");
-    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
+    let Answer::Table(draft) = world.draft_table() else { panic!("no table") };
     let order: Vec<&str> = draft.routes.iter().map(|(skill, _)| skill.as_str()).collect();
     assert_eq!(order, ["newest", "oldest", "sold"]);
 }

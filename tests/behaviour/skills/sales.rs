@@ -393,7 +393,7 @@ pub fn what_answers_a_payment_again_is_asked_again() {
     assert_eq!(world.publish(&body).status, 201);
     let fee = Sale { path: "/fees/echo".into(), payment: "fee".into(), ..sale("1000000") };
     assert_eq!(refused(sold(&mut world, fee)), 200);
-    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
+    let Answer::Table(draft) = world.draft_table() else { panic!("no table") };
     let routes: Vec<Value> = serde_json::from_str(&draft.text_without(&[])).unwrap();
     let is_told_again = |path: &str| {
         let route = routes.iter().find(|route| route["path"] == path).unwrap();

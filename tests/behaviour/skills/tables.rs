@@ -25,7 +25,7 @@ fn of_networks(networks: &[&str]) -> World {
 
 /// The table that the market writes for the gate.
 fn written(world: &mut World) -> Checked {
-    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table is wanted") };
+    let Answer::Table(draft) = world.draft_table() else { panic!("no table is wanted") };
     table::checked(&world.market, &draft)
 }
 
@@ -176,4 +176,81 @@ fn a_market_of_main_networks_without_an_account_of_its_own_reads_its_table() {
     assert_eq!(refused, []);
     assert!(text.contains("\"/s/paid\""));
     assert_eq!(read(&["eip155:8453", "eip155:196"], &text), Vec::<String>::new());
+}
+
+/// Writes the table that is due beside a store of this number; the store's number from then on.
+fn stored(world: &mut World, number: u64) -> u64 {
+    assert_eq!(world.send(Command::Due), Answer::Tasks(vec![Chore::Table]));
+    match world.send(Command::Table(number)) {
+        Answer::Table(draft) => {
+            world.send(Command::TableWritten(draft.revision, Vec::new()));
+            draft.revision
+        }
+        _ => number,
+    }
+}
+
+//
+#[test]
+pub fn a_table_of_a_time_that_the_books_have_lost_is_written_over_however_its_number_stands() {
+    for lost in 1..4 {
+        for since in 0..5 {
+            let mut world = World::new();
+            publish(&mut world, "before", &json!({}));
+            let backup = world.rows.clone();
+            let mut number = stored(&mut world, 0);
+            for at in 0..lost {
+                publish(&mut world, &format!("lost-{at}"), &json!({}));
+                number = stored(&mut world, number);
+            }
+            world.rows = backup;
+            for at in 0..since {
+                publish(&mut world, &format!("since-{at}"), &json!({}));
+            }
+            // What the object does when it starts.
+            world.send(Command::Wake);
+            let after = stored(&mut world, number);
+            assert!(after > number, "{lost} {since}: {after} after {number}");
+            let row = world.rows.table;
+            assert_eq!((row.wanted, row.written, row.due), (after, after, None));
+            // From then on nothing is written until something changes.
+            world.send(Command::Wake);
+            assert_eq!(stored(&mut world, after), after);
+            assert_eq!(world.send(Command::Due), Answer::Tasks(Vec::new()));
+            publish(&mut world, "next", &json!({}));
+            assert_eq!(stored(&mut world, after), after + 1);
+        }
+    }
+}
+
+//
+#[test]
+pub fn a_stored_table_without_a_number_or_of_an_earlier_one_is_written_again_under_its_own() {
+    for number in [0, 1] {
+        let mut world = World::new();
+        publish(&mut world, "first", &json!({}));
+        publish(&mut world, "second", &json!({}));
+        kept(&mut world);
+        world.send(Command::Wake);
+        assert_eq!(stored(&mut world, number), 2);
+        assert_eq!(world.rows.table.due, None);
+    }
+}
+
+#[test]
+pub fn a_store_that_cannot_be_read_is_looked_at_again_ever_later() {
+    let mut world = World::new();
+    publish(&mut world, "first", &json!({}));
+    kept(&mut world);
+    world.send(Command::Wake);
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        world.send(Command::TableFailed);
+        waits.push(world.rows.table.due.unwrap() - world.now);
+    }
+    assert_eq!(waits, [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
+    assert_eq!(world.send(Command::Due), Answer::Tasks(Vec::new()));
+    world.now += 60_000;
+    assert_eq!(stored(&mut world, 1), 1);
+    assert_eq!((world.rows.table.due, world.rows.table.failures), (None, 0));
 }

@@ -80,6 +80,11 @@ impl World {
         serde_json::from_str(&text).unwrap()
     }
 
+    /// Asks for the route table beside a store that has the one that was written last.
+    pub fn draft_table(&mut self) -> Answer {
+        self.send(Command::Table(self.rows.table.written))
+    }
+
     /// The reply to a command, with what it reads of the archive.
     pub fn reply(&mut self, command: Command) -> Told {
         let mut answer = self.send(command.clone());

@@ -47,8 +47,12 @@ export class Kv {
   readonly written: string[] = [];
   /** When each was. */
   readonly times: number[] = [];
+  /** The number under which the last was. */
+  number = 0;
   isDown = false;
   attempts = 0;
+  /** How often it was read. */
+  reads = 0;
 
   get routes(): readonly { readonly path: string; readonly price?: unknown; readonly pay_to?: string }[] {
     const last = this.written.at(-1);
@@ -59,10 +63,17 @@ export class Kv {
     return this.routes.map(({ path }) => path);
   }
 
-  async put(text: string): Promise<Response> {
+  /** What is told of the table that is stored. */
+  async look(): Promise<Response> {
+    this.reads += 1;
+    return this.isDown ? new Response(null, { status: 503 }) : Response.json({ metadata: { number: this.number } });
+  }
+
+  async put(text: string, number: number): Promise<Response> {
     this.attempts += 1;
     if (this.isDown) return new Response(null, { status: 503 });
     this.written.push(text);
+    this.number = number;
     this.times.push(Date.now());
     return new Response(null, { status: 204 });
   }
@@ -93,7 +104,10 @@ export class Market extends Built {
     const services = {
       TREASURY: treasury,
       GATE: gate,
-      TABLE: async (request: Request) => this.kv.put(await request.text()),
+      TABLE: async (request: Request) => {
+        if (request.method === 'GET') return this.kv.look();
+        return this.kv.put(await request.text(), Number(request.headers.get('x-number')));
+      },
       SELF: 'market',
       ...archive,
       ...known,
@@ -203,8 +217,14 @@ function bound(env) {
   let all = table.get(env);
   if (all === undefined) {
     class Store {
-      async put(_key, text) {
-        const { ok } = await env.TABLE.fetch('https://table/', { method: 'POST', body: text });
+      async getWithMetadata() {
+        const told = await env.TABLE.fetch('https://table/');
+        if (!told.ok) throw new Error('the store is down');
+        return told.json();
+      }
+      async put(_key, text, { metadata }) {
+        const headers = { 'x-number': String(metadata.number) };
+        const { ok } = await env.TABLE.fetch('https://table/', { method: 'POST', body: text, headers });
         if (!ok) throw new Error('the store is down');
       }
     }

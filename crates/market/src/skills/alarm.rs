@@ -27,7 +27,7 @@ impl Tasks<'_> {
     pub fn list<B: Rows>(&self, books: &B, moment: Now<'_>) -> Applied<B> {
         let table = books.table()?;
         let (mut chores, mut changes) = (Vec::new(), Vec::new());
-        if table.due.is_some_and(|due| due <= moment.now) && table.written < table.wanted {
+        if table.due.is_some_and(|due| due <= moment.now) {
             chores.push(Chore::Table);
         }
         for row in books.due(moment.now, BATCH)? {

@@ -10,7 +10,7 @@ use super::catalogue::Catalogue;
 use super::catalogue::owned::{OwnerRequest, write_typed_data};
 use super::config::Market;
 use super::decided::PaymentDecisions;
-use super::draft::{GateTable, note_failure, note_written};
+use super::draft::{GateTable, note_failure, note_look, note_written};
 use super::forwarded::read_sale;
 use super::invoke::Invocations;
 use super::kernel::{Applied, Decision, Now, RANDOM_BYTES};
@@ -90,11 +90,12 @@ impl Market {
             Command::TypedData(query, body) => {
                 write_typed_data(books, &self.url, &query, &body, moment)
             }
-            Command::Table => self.table().draft(books, moment),
+            Command::Wake => note_look(books, moment),
+            Command::Table(stored) => self.table().draft(books, stored, moment),
             Command::TableWritten(revision, refused) => {
                 note_written(books, revision, &refused, moment)
             }
-            Command::TableFailed(_) => note_failure(books, moment),
+            Command::TableFailed => note_failure(books, moment),
             Command::Sold(sale) => {
                 let sales = Sales { secret: &self.secret, table: self.table() };
                 sales.sell(books, &sale, moment)

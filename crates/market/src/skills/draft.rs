@@ -40,13 +40,24 @@ pub(super) struct GateTable<'m> {
 }
 
 impl GateTable<'_> {
-    /// The table that is to be written, if it is not. Skills with a place come last, as the oldest do:
-    /// the first ones are left out where the gate refuses the whole.
-    pub fn draft<B: Rows>(&self, books: &B, moment: Now<'_>) -> Applied<B> {
-        let table = books.table()?;
-        if table.written >= table.wanted {
-            return Ok(Decision::told(Answer::Nothing));
+    /// The table that is to be written, if the one of this number that is stored is another one.
+    /// Skills with a place come last, as the oldest do: the first ones are left out where the gate
+    /// refuses the whole.
+    ///
+    /// A number that these books did not write, and have given last or not yet, is of a time that they
+    /// have lost: theirs go on after it, so that no two tables have one number.
+    pub fn draft<B: Rows>(&self, books: &B, stored: u64, moment: Now<'_>) -> Applied<B> {
+        let known = books.table()?;
+        if stored == known.written && known.written >= known.wanted {
+            return Ok(Decision {
+                answer: Answer::Nothing,
+                changes: end_look(known).into_iter().collect(),
+            });
         }
+        let is_lost = stored >= known.wanted && stored != known.written;
+        let wanted = if is_lost { stored.saturating_add(1) } else { known.wanted };
+        let table = TableRow { wanted, ..known };
+        let changes = (table != known).then_some(Change::Table(table));
         let mut routes = Vec::new();
         let mut sold = books.catalogue(None, u32::MAX)?;
         sold.sort_by_key(|(skill, _)| skill.has_place(moment.now));
@@ -56,7 +67,8 @@ impl GateTable<'_> {
             }
         }
         let draft = TableDraft { revision: table.wanted, own: self.first_routes(), routes };
-        Ok(Decision::told(Answer::Table(Box::new(draft))))
+        let answer = Answer::Table(Box::new(draft));
+        Ok(Decision { answer, changes: changes.into_iter().collect() })
     }
 
     /// The operator's routes, and that of the market's fee, one for all skills that wait for it. The
@@ -125,6 +137,19 @@ impl GateTable<'_> {
     }
 }
 
+/// Makes it due to look at the table that is stored.
+pub(super) fn note_look<B: Rows>(books: &B, moment: Now<'_>) -> Applied<B> {
+    let table = books.table()?;
+    let due = table.due.map_or(moment.now, |due| due.min(moment.now));
+    let changes = Vec::from([Change::Table(TableRow { due: Some(due), ..table })]);
+    Ok(Decision { answer: Answer::Nothing, changes })
+}
+
+/// The change after a look that found nothing to do.
+fn end_look(table: TableRow) -> Option<Change> {
+    table.due.map(|_| Change::Table(TableRow { due: None, failures: 0, ..table }))
+}
+
 /// Notes that a table was written.
 pub(super) fn note_written<B: Rows>(
     books: &B,
@@ -158,10 +183,10 @@ pub(super) fn note_written<B: Rows>(
     Ok(Decision { answer: Answer::Nothing, changes })
 }
 
-/// Notes that a table could not be written.
+/// Notes that a table could not be read or written.
 pub(super) fn note_failure<B: Rows>(books: &B, moment: Now<'_>) -> Applied<B> {
     let table = books.table()?;
-    if table.written >= table.wanted {
+    if table.due.is_none() {
         return Ok(Decision::told(Answer::Nothing));
     }
     let failures = table.failures.saturating_add(1);

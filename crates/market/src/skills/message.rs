@@ -33,14 +33,16 @@ pub enum Command {
     /// `POST /api/marketplace/skills/typed-data`: what a wallet signs for this body. The query may
     /// name `action` and `skill`.
     TypedData(String, String),
-    /// Reads the route table as it has to be; answered with [`Answer::Table`], or
-    /// [`Answer::Nothing`] if it is written already.
-    Table,
+    /// Has the gate's route table looked at: what it is stored in has a life of its own.
+    Wake,
+    /// Reads the route table as it has to be, beside the number of the one that is stored, 0 if that
+    /// has none; answered with [`Answer::Table`], or [`Answer::Nothing`] if it is written already.
+    Table(u64),
     /// The table of this revision was written, without the routes of the skills that the gate's
     /// reader refused, each with the reason.
     TableWritten(u64, Vec<(String, String)>),
-    /// The table could not be written.
-    TableFailed(u64),
+    /// The table could not be read or written.
+    TableFailed,
     /// A request that the gate forwarded to `/s/…`, `/packs/…` or `/fees/…`, its signature checked.
     Sold(Box<Sale>),
     /// `POST /api/marketplace/skills/{id}/invoke`.
@@ -329,7 +331,7 @@ pub struct PayOrder {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Chore {
-    /// Ask for [`Command::Table`] and write it.
+    /// Read the number of the table that is stored, ask for [`Command::Table`], and write that.
     Table,
     /// Ask for [`Command::Shelf`], put it, read it, and report with [`Command::Kept`].
     Shelve,
