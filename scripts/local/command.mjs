@@ -14,7 +14,7 @@ import { prettyStream } from '../pretty.mjs';
 import { endAll, startProcess } from '../processes.mjs';
 import { canBeLocal, startMoney } from './money.mjs';
 import { randomSecrets } from './secrets.mjs';
-import { payLine, told, toldMarket, toldTreasury } from './told.mjs';
+import { payLine, told, toldLast, toldMarket, toldTreasury, toldUnconfigured } from './told.mjs';
 
 const OPTIONS = /** @type {const} */ ({
   env: { type: 'string' },
@@ -26,6 +26,8 @@ const OPTIONS = /** @type {const} */ ({
 });
 
 const POLL_MS = 200;
+/** The status of each Worker whose configuration has an error. */
+const UNCONFIGURED = 503;
 
 /**
  * @param {string} usage
@@ -113,10 +115,13 @@ async function served(values, { others, buy, build }) {
     env: { ...process.env, FAREBOX_DEV: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' },
   });
   const gone = wrangler.exited.then((code) => ({ code }));
-  if ((await Promise.race([gone, listening(url)])) === undefined) {
+  const up = await Promise.race([gone, listening(url)]);
+  if (typeof up === 'number') {
     const token = secrets.OPERATOR_TOKEN;
-    if (isGate) console.log(told({ file, url, vars, money, token, buy }));
+    if (up === UNCONFIGURED) console.log(toldUnconfigured({ name, url, file }));
+    else if (isGate) console.log(told({ file, url, vars, money, token, buy }));
     else console.log(isTreasury(config) ? toldTreasury({ name, url, vars, token }) : toldMarket({ name, url, vars }));
+    console.log(toldLast(file));
   }
   const { code } = await gone;
   await endAll();
@@ -146,15 +151,14 @@ function writeSecrets(file, isGate) {
 }
 
 /**
- * Waits until something answers there.
+ * Waits until something answers there; the status of its health.
  *
  * @param {string} url
  */
 async function listening(url) {
   for (;;) {
     try {
-      await fetch(`${url}/_farebox/health`);
-      return undefined;
+      return (await fetch(`${url}/_farebox/health`)).status;
     } catch {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }

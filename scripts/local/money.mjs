@@ -6,8 +6,8 @@ import { ANVIL } from './anvil.mjs';
 /** Names of the one network that the local chain can be. */
 const LOCAL = ['eip155:84532', 'base-sepolia'];
 
-/** What a project installs to have it. */
-const LIBRARIES = ['viem', '@x402/core', '@x402/evm'];
+/** What a project does to have it. */
+export const INSTALL = `npm install --save-dev viem @x402/core @x402/evm ${ANVIL}`;
 
 /**
  * Whether these networks are the one that the local chain can be.
@@ -38,7 +38,7 @@ export async function startMoney(routes) {
     parts = await Promise.all([import('../../demo/chain.mjs'), import('../../demo/facilitator.mjs')]);
   } catch (error) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    return { missing: `npm install --save-dev ${LIBRARIES.join(' ')} ${ANVIL}` };
+    return { missing: INSTALL };
   }
   const [{ findAnvil, startChain, NETWORK, PERMIT2 }, { startFacilitator }] = parts;
   try {

@@ -3,7 +3,7 @@
 import { buyLines, keyLines, payLine } from './told.mjs';
 
 export { dev } from './command.mjs';
-export { canBeLocal } from './money.mjs';
+export { canBeLocal, INSTALL } from './money.mjs';
 
 /**
  * The lines with which a person buys at a gate that takes local money.

@@ -180,6 +180,31 @@ export function toldMarket({ name, url, vars }) {
 }
 
 /**
+ * What a person reads of a Worker that serves nothing, because a variable or a secret is missing or wrong.
+ *
+ * @param {{name: string, url: string, file: string}} worker
+ * @returns {string}
+ */
+export function toldUnconfigured({ name, url, file }) {
+  return [
+    '',
+    `${name} is at ${url} and answers 503: it is not configured. The log above names each variable and secret that is missing or wrong`,
+    `  variables  in ${file}`,
+    '  secrets    in .dev.vars beside it, such as NAME=value',
+  ].join('\n');
+}
+
+/**
+ * The last line of each: which change counts when.
+ *
+ * @param {string} file
+ * @returns {string}
+ */
+export function toldLast(file) {
+  return `\nA change of ${file} counts at once, and one of .dev.vars once you end this and start it again`;
+}
+
+/**
  * @typedef {object} Told
  * @property {string} file
  * @property {string} url

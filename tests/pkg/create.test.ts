@@ -132,6 +132,17 @@ for (const [template, words] of Object.entries(TEMPLATES)) {
   });
 }
 
+test('the line that adds local money is among those to type, for each gate whose network can be that', () => {
+  const money = /^ {2}npm install --save-dev viem @x402\/core @x402\/evm @foundry-rs\/anvil-\S+ {3}# local money, for dev$/m;
+  for (const [template, words] of Object.entries(TEMPLATES)) {
+    const isGate = template !== 'treasury' && template !== 'market';
+    assert.equal(money.test(init(`money-${template}`, '--template', template, ...words).stderr), isGate, template);
+  }
+  const real = init('money-real', ...GATE, '--network', 'base', '--facilitator', 'https://facilitator.mine.net');
+  assert.equal(real.status, 0, real.stderr);
+  assert.doesNotMatch(real.stderr, /local money/);
+});
+
 test('what a bound Worker serves has no address of its own', () => {
   assert.equal(init('bound', '--template', 'gate-worker', '--pay-to', PAYEE, '--price', '/report=$0.01').status, 0);
   const app = tomlOf('bound', 'app/wrangler.toml');

@@ -495,7 +495,7 @@ impl Code {
                 "not_configured",
                 503,
                 "Not configured",
-                "this gate has a configuration error; the operator can find the variable in the log",
+                "the configuration of this server has an error; its operator can find the variable in the log",
             )
             .retry(60),
             Self::LoopDetected => row(
@@ -504,7 +504,7 @@ impl Code {
                 "Loop detected",
                 "this request already came through this gate; the operator must set a different origin",
             ),
-            Self::Internal => row("internal", 500, "Internal error", "the gate failed; a payment sent with this request may still be processed, send the same payment again")
+            Self::Internal => row("internal", 500, "Internal error", "this server failed; a payment sent with this request may still be processed, send the same payment again")
             .retry(2),
         }
     }

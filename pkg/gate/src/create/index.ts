@@ -6,6 +6,7 @@ import { asWord, EXIT, failed, tell } from 'farebox/command';
 import { type Wanted, wanted } from './answers.js';
 import { type Outcome, showsSecrets, writeProject } from './files.js';
 import { filesOf, packedFor, SCRIPTS, withoutKey } from './project.js';
+import { localProgram } from './rules.js';
 import { helpOf, read } from './words.js';
 
 /** Makes a project; with `inPlace` in this folder, unless another one is named. The code to exit with. */
@@ -19,7 +20,7 @@ export async function create(args: readonly string[], begin: string, inPlace = f
     const asked = await wanted(spoken, inPlace);
     const folder = resolve(asked.folder);
     const { wanted: open, isWithheld } = withoutKey(asked);
-    told(writeProject(folder, filesOf(open)), asked);
+    told(writeProject(folder, filesOf(open)), asked, await moneyOf(asked));
     if (isWithheld)
       tell('\nThe URL of your node has a key, so it is in no file: `npx wrangler secret put RPC_URL` sets it for the deployed Worker.\n');
     return EXIT.done;
@@ -28,7 +29,14 @@ export async function create(args: readonly string[], begin: string, inPlace = f
   }
 }
 
-function told({ written, kept }: Outcome, { folder, template }: Wanted): void {
+/** The line that lets `dev` run a gate with money of this machine alone, where its network can be that. */
+async function moneyOf({ vars }: Wanted): Promise<readonly string[]> {
+  if (vars['PAY_TO'] === undefined) return [];
+  const { canBeLocal, INSTALL } = await localProgram();
+  return canBeLocal(vars['NETWORK']) ? [`${INSTALL}   # local money, for dev`] : [];
+}
+
+function told({ written, kept }: Outcome, { folder, template }: Wanted, money: readonly string[]): void {
   const here = normalize(folder).replace(/(?<=.)\/$/, '');
   for (const path of written) tell(`wrote ${join(here, path)}\n`);
   for (const path of kept) tell(`kept ${join(here, path)}, which was there\n`);
@@ -38,5 +46,5 @@ function told({ written, kept }: Outcome, { folder, template }: Wanted): void {
   const install = kept.includes('package.json')
     ? [`npm install ${packedFor(template)}`, 'npm install --save-dev wrangler@4', `npm pkg set ${scripts.join(' ')}`]
     : [`npm install ${packedFor(template)}`];
-  tell(`\n${[...enter, ...install, 'npm run check', 'npm run dev'].map((line) => `  ${line}\n`).join('')}`);
+  tell(`\n${[...enter, ...install, ...money, 'npm run check', 'npm run dev'].map((line) => `  ${line}\n`).join('')}`);
 }

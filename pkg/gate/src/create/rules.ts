@@ -26,6 +26,8 @@ export async function checkProgram(): Promise<Check> {
 export type Local = {
   dev(args: readonly string[], habits: { readonly begin: string }): Promise<number>;
   canBeLocal(network: unknown): boolean;
+  /** The command that adds local money to a project. */
+  readonly INSTALL: string;
   buying(gate: { readonly url: string; readonly routes: unknown; readonly key: string; readonly store: string }): string;
 };
 
