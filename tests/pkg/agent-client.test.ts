@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 
 import {
+  type AgentPayClientOptions,
   createFormUrlEncodedBody,
   type FetchPaidError,
   type FetchPaidFailureResponse,
@@ -414,4 +415,24 @@ test('a receipt is looked up by its id, and what is no receipt is an error', asy
   await assert.rejects(answering('no'), { name: 'SyntaxError' });
   await assert.rejects(answering('', 404), { message: 'Receipt lookup failed with status 404.' });
   await assert.rejects(answering('{"message":"Unknown receipt."}', 404), { message: 'Unknown receipt.' });
+});
+
+test('a key that is missing is refused by its name before anything is asked', () => {
+  for (const missing of ['', undefined as unknown as string]) {
+    const of = (auth: AgentPayClientOptions['auth']) => () => client({ auth });
+    assert.throws(of({ type: 'bootstrapKey', bootstrapKey: missing }), {
+      code: 'invalid_options',
+      message: /^auth\.bootstrapKey is empty: is BOOTSTRAP_KEY, .* set\?$/,
+    });
+    assert.throws(of({ type: 'runtimeToken', runtimeToken: missing }), {
+      code: 'invalid_options',
+      message: /^auth\.runtimeToken is empty/,
+    });
+  }
+  assert.equal(plane.calls.length, 0);
+});
+
+test('names that the key does not have are told, where the control plane says no more than that', async () => {
+  const { reason } = await failure({ status: 404, body: { message: 'Payment decision request rejected.', code: 'rejected' } });
+  assert.match(reason ?? '', /rejected\. The key is not one of the agent "buyer" of the organization "acme"/);
 });

@@ -163,7 +163,8 @@ describe('requests that are none', () => {
   test("of another agent than the token's are 404, and nothing is paid", async () => {
     const client = clientOf(world, 'acme', 'buyer', { as: 'other' });
     const { result, count } = await during(world, () => buy(client, scripted('honest')));
-    assert.deepEqual([result.kind, result.reason, result.status, count], ['request_failed', 'Payment decision request rejected.', 404, 0]);
+    const reason = `Payment decision request rejected. The key is not one of the agent "other" of the organization "acme": mend agent or organization of the client's options, or its key.`;
+    assert.deepEqual([result.kind, result.reason, result.status, count], ['request_failed', reason, 404, 0]);
   });
 
   test('with a malformed URL are 400, and name the field', async () => {

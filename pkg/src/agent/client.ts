@@ -93,6 +93,13 @@ export class AgentPayClient {
     this.#base = controlPlaneBaseUrl.replace(/\/$/, '');
     if (!takesTokens(this.#base))
       throw unusable('invalid_options', 'a token goes over https, or http to this machine', 'pass the https URL of the control plane');
+    // One that comes from an environment may be missing there, whatever its type says.
+    if (!(auth.type === 'bootstrapKey' ? auth.bootstrapKey : auth.runtimeToken))
+      throw unusable(
+        'invalid_options',
+        `auth.${auth.type} is empty: is BOOTSTRAP_KEY, or what else it comes from, set?`,
+        'set the variable that it comes from',
+      );
     this.#auth = auth;
     this.#identity = { organization, agent };
     this.#fetch = fetchOf(fetch);
@@ -192,7 +199,7 @@ export class AgentPayClient {
     if (!decision.success) {
       const message = response.ok
         ? 'Payment decision response did not match the SDK contract.'
-        : explained(said, `Payment decision failed with status ${response.status}.`);
+        : `${explained(said, `Payment decision failed with status ${response.status}.`)}${this.#whose(said)}`;
       const { status } = response;
       throw new FetchPaidError({
         kind: 'request_failed',
@@ -205,6 +212,14 @@ export class AgentPayClient {
     const outcome = outcomeOf(protocol, decision.data);
     if (outcome.kind === 'success') return outcome;
     throw new FetchPaidError(outcome);
+  }
+
+  /** The names that a control plane does not find at the key, which says no more of them. */
+  #whose(said: unknown): string {
+    const { organization, agent } = this.#identity;
+    return membersOf(said)['code'] === 'rejected'
+      ? ` The key is not one of the agent ${JSON.stringify(agent)} of the organization ${JSON.stringify(organization)}: mend agent or organization of the client's options, or its key.`
+      : '';
   }
 
   /** A call with the runtime token; one that was revoked is exchanged once more. */
