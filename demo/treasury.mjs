@@ -197,10 +197,10 @@ async function books({ world, check }, paid) {
   for (const row of [short(head), ...lines.map(short).sort()]) line('export  ', row);
   check(lines.length === DECISIONS, `${lines.length} decisions are exported; these are some of the columns`);
   const { json } = await world.operate('GET', 'organizations/acme/audit');
-  const spent = json?.items?.find((/** @type {any} */ { scope }) => scope === 'organization')?.spent;
+  const counted = json?.items?.find((/** @type {any} */ { scope }) => scope === 'organization')?.counted;
   check(
-    spent !== undefined && BigInt(Math.round(Number(spent) * 1e6)) === paid,
-    `the books say ${spent} USDC, and the chain ${usdc(paid)}`,
+    counted !== undefined && BigInt(Math.round(Number(counted) * 1e6)) === paid,
+    `the books say ${counted} USDC, and the chain ${usdc(paid)}`,
   );
 }
 

@@ -121,8 +121,8 @@ export class Skills implements Department {
   /** What the treasury says that it has spent, and what the wallet has less, in atomic units. */
   async #spent(): Promise<{ readonly books: bigint; readonly chain: bigint }> {
     const { items } = await this.#operator('audit');
-    const spent = items.find(({ scope }: { scope: string }) => scope === 'organization')?.spent ?? '0';
-    const [whole = '0', part = ''] = String(spent).split('.');
+    const counted = items.find(({ scope }: { scope: string }) => scope === 'organization')?.counted ?? '0';
+    const [whole = '0', part = ''] = String(counted).split('.');
     const chain = this.#funds - (await this.#world.chain.balanceOf(this.#world.wallet.address));
     return { books: BigInt(whole) * 1_000_000n + BigInt(part.padEnd(6, '0')), chain };
   }

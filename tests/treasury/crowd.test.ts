@@ -129,10 +129,10 @@ async function insist(client: AgentPayClient, index: number): Promise<Told> {
   }
 }
 
-/** What the books say was spent, in cents: they write no zeros at the end. */
+/** What the books count, in cents: they write no zeros at the end. */
 async function audited(organization: string): Promise<number> {
   const { json } = await world.operate('GET', `organizations/${organization}/audit`);
-  return Math.round(Number(json?.items?.find(({ scope }: { scope: string }) => scope === 'organization')?.spent) * 100);
+  return Math.round(Number(json?.items?.find(({ scope }: { scope: string }) => scope === 'organization')?.counted) * 100);
 }
 
 /** Numbers from 0 to 1 that a seed gives. */

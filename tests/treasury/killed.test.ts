@@ -114,16 +114,16 @@ describe('a treasury that is killed', () => {
     assert.equal(merchant.of('/unsigned').length, 0);
     const { json } = await treasury.operate('GET', '/bound/audit');
     assert.deepEqual(
-      json.items.filter(({ spent }: { spent: string }) => Number(spent) !== 0),
+      json.items.filter(({ counted }: { counted: string }) => Number(counted) !== 0),
       [],
     );
   });
 
   it('counts each payment once, however often it was sent', async () => {
     const { json } = await treasury.operate('GET', '/acme/audit');
-    const spent = json.items
+    const counted = json.items
       .filter(({ scope }: { scope: string }) => scope === 'organization')
-      .map((item: { spent: string }) => Number(item.spent));
-    assert.deepEqual(spent, [0.04]);
+      .map((item: { counted: string }) => Number(item.counted));
+    assert.deepEqual(counted, [0.04]);
   });
 });

@@ -52,7 +52,9 @@ describe('a challenge that was signed', () => {
     assert.equal(merchant.paid.length, 1);
     const { json } = await treasury.operate('GET', '/acme/audit');
     assert.deepEqual(
-      json.items.filter(({ scope }: { scope: string }) => scope === 'organization').map(({ spent }: { spent: string }) => Number(spent)),
+      json.items
+        .filter(({ scope }: { scope: string }) => scope === 'organization')
+        .map(({ counted }: { counted: string }) => Number(counted)),
       [0.01],
     );
     assert.equal((await ask(merchant.charge('/one', 'the-same-challenge', 'key-0'))).text, answers[0]?.text);

@@ -132,7 +132,7 @@ describe('a payout', () => {
   test('is in the books as the chain has it', async () => {
     const audited = async () =>
       (await world.operate('GET', 'organizations/acme/audit')).json.items.find(({ scope }: { scope: string }) => scope === 'payouts');
-    const { spent, void: unused } = await eventually('nothing is open', audited, ({ open }) => open === '0');
-    assert.deepEqual([spent, unused], [formatUnits(sum(await received()), 6), '0.05']);
+    const { counted, void: unused } = await eventually('nothing is open', audited, ({ open }) => open === '0');
+    assert.deepEqual([counted, unused], [formatUnits(sum(await received()), 6), '0.05']);
   });
 });

@@ -28,12 +28,12 @@ describe('a bound signer', () => {
       Response.json({ signature: await account.signTypedData(typed) });
   const decide = (path: string, amount = '10000'): Promise<Answer> =>
     treasury.ask('POST', DECISIONS, { token, body: merchant.decision(path, { key: `key-${path}`, amount }) });
-  /** What the budgets of the organization have spent. */
+  /** What counts in the budgets of the organization. */
   const spent = async (): Promise<number[]> => {
     const { json } = await treasury.operate('GET', '/acme/audit');
     return json.items
       .filter(({ scope }: { scope: string }) => scope === 'organization')
-      .map((item: { spent: string }) => Number(item.spent));
+      .map((item: { counted: string }) => Number(item.counted));
   };
 
   before(

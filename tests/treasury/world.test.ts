@@ -68,15 +68,15 @@ test('the facilitator can be cut off, and comes back', { timeout: LIMIT_MS }, as
 test('the treasury is killed and keeps its books', { timeout: LIMIT_MS }, async () => {
   const audit = async (): Promise<string> =>
     (await fetch(`${line.treasury}/api/organizations/acme/audit`, { headers: { authorization: `Bearer ${line.operatorToken}` } })).text();
-  const before = await eventually('the books are at rest', audit, (text) => text.includes('"spent"'));
+  const before = await eventually('the books are at rest', audit, (text) => text.includes('"counted"'));
   await world.control('kill');
   await assert.rejects(audit());
   await world.control('restart');
-  assert.deepEqual(spentIn(await audit()), spentIn(before));
+  assert.deepEqual(countedIn(await audit()), countedIn(before));
 });
 
 test('it ends with its standard input, and nothing of it goes on', { timeout: LIMIT_MS }, () =>
   world.end([line.treasury, ...Object.values(line.merchants), line.facilitator, line.chain.url]),
 );
 
-const spentIn = (text: string): unknown => (JSON.parse(text) as { items: { spent: string }[] }).items.map(({ spent }) => spent);
+const countedIn = (text: string): unknown => (JSON.parse(text) as { items: { counted: string }[] }).items.map(({ counted }) => counted);

@@ -45,7 +45,7 @@ pub(super) fn budget_exhausted(shortage: &Shortage, offer: &Offer, scene: Now<'_
         "window": window.name(),
         "since": since.rfc3339(),
         "limit": text(limit),
-        "spent": text(spent),
+        "counted": text(spent),
         "requested": offer.amount.to_decimal(offer.asset.decimals),
     });
     let id = format!("{key}:{symbol}:{}:{}", window.name(), since.secs());

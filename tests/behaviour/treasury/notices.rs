@@ -41,7 +41,7 @@ fn a_budget_without_room_is_told_once_in_each_window() {
     }
     let budget = json!({
         "scope": "organization", "agent": null, "asset": "USDC", "window": "month",
-        "since": "2026-03-01T00:00:00Z", "limit": "5", "spent": "0", "requested": "9",
+        "since": "2026-03-01T00:00:00Z", "limit": "5", "counted": "0", "requested": "9",
     });
     assert_eq!(told(&world, "budget.exhausted")[0]["budget"], budget);
     assert_eq!(told(&world, "budget.exhausted").len(), 1);

@@ -258,7 +258,7 @@ pub fn a_refusal_keeps_a_payout_counted_until_its_authorization_has_ended_unused
     order(&mut world, &payout("0.5", "b"));
     let audit = world.operate(Operation::Audit(Listing::default()));
     assert_eq!(
-        (&of_payouts(&audit)[0]["void"], &of_payouts(&audit)[0]["spent"]),
+        (&of_payouts(&audit)[0]["void"], &of_payouts(&audit)[0]["counted"]),
         (&json!("1"), &json!("0.5"))
     );
 }

@@ -25,7 +25,7 @@ use farebox_payer::client::asset::is_dollar;
 struct Sums {
     scope: Scope,
     symbol: String,
-    counted: Amount,
+    signed: Amount,
     void: Amount,
     confirmed: Amount,
 }
@@ -178,13 +178,13 @@ fn add(sums: &mut Vec<Sums>, scope: Scope, row: &AttemptRow) {
         None => Sums {
             scope,
             symbol: row.symbol.clone(),
-            counted: Amount::ZERO,
+            signed: Amount::ZERO,
             void: Amount::ZERO,
             confirmed: Amount::ZERO,
         },
     };
     let plus = |sum: Amount| sum.checked_add(worth).unwrap_or(Amount::MAX);
-    sum.counted = plus(sum.counted);
+    sum.signed = plus(sum.signed);
     match row.money {
         Money::Void => sum.void = plus(sum.void),
         Money::Spent => sum.confirmed = plus(sum.confirmed),
@@ -193,16 +193,18 @@ fn add(sums: &mut Vec<Sums>, scope: Scope, row: &AttemptRow) {
     sums.push(sum);
 }
 
+/// The sums of an asset, as an audit shows them. What counts in the budgets has their name for it: they
+/// call a part of that spent.
 fn total(sum: &Sums) -> Value {
-    let spent = sum.counted.checked_sub(sum.void).unwrap_or(Amount::ZERO);
-    let open = spent.checked_sub(sum.confirmed).unwrap_or(Amount::ZERO);
+    let counted = sum.signed.checked_sub(sum.void).unwrap_or(Amount::ZERO);
+    let open = counted.checked_sub(sum.confirmed).unwrap_or(Amount::ZERO);
     json!({
         "scope": kind(&sum.scope),
         "agent": agent(&sum.scope),
         "asset": sum.symbol,
-        "signed": text(sum.counted),
+        "signed": text(sum.signed),
         "void": text(sum.void),
-        "spent": text(spent),
+        "counted": text(counted),
         "confirmed": text(sum.confirmed),
         "open": text(open),
     })
