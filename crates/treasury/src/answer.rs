@@ -14,6 +14,7 @@ use farebox_payer::client::asset::Asset;
 /// The sentences of the contract's fixtures.
 pub(super) const REVIEW: &str = "Blocked by policy. Review event created for operator follow-up.";
 pub(super) const REJECTED: &str = "The merchant rejected the paid request after execution started.";
+pub(super) const REJECTED_FOR_FUNDS: &str = "The merchant rejected the paid request after execution started: it says that the wallet holds too little.";
 pub(super) const LOST: &str =
     "The merchant transport was lost before a final paid outcome was confirmed.";
 pub(super) const FAILED: &str = "The merchant failed to execute the paid request.";

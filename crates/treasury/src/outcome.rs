@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 
 use serde_json::{Value, json};
 
-use super::answer::{ALLOWED, CONFLICT, FAILED, LOST, REJECTED, UNPROVEN};
+use super::answer::{ALLOWED, CONFLICT, FAILED, LOST, REJECTED, REJECTED_FOR_FUNDS, UNPROVEN};
 use super::message::{Command, MerchantAnswer, Order};
 use farebox_base::encoding::json::parse_with;
 use farebox_base::http::Headers;
@@ -97,8 +97,9 @@ impl Outcome {
         let transaction = transaction.and_then(Value::as_str).map(ToString::to_string);
         let status = u16::try_from(answer.status).unwrap_or(u16::MAX);
         let problem = Problem::read(&headers, answer.body.as_bytes());
+        let rejection = || Rejection::of_payment(status, &headers, None, answer.body.as_bytes());
         let said = || {
-            let rejection = Rejection::of_payment(status, &headers, None, answer.body.as_bytes());
+            let rejection = rejection();
             let mut evidence =
                 json!({"merchantStatus": answer.status, "merchantReason": rejection.text});
             if is_lie && let Some(evidence) = evidence.as_object_mut() {
@@ -137,7 +138,12 @@ impl Outcome {
             }
             (status, None) => {
                 let code = failure(status);
-                let reason = if code == "merchant_rejected" { REJECTED } else { FAILED };
+                let reason = match code {
+                    // Without a node no one looks at the wallet before.
+                    "merchant_rejected" if rejection().is_about_funds() => REJECTED_FOR_FUNDS,
+                    "merchant_rejected" => REJECTED,
+                    _ => FAILED,
+                };
                 Self { evidence: said(), ..Self::of("execution_failed", code, reason) }
             }
         };

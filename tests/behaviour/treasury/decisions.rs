@@ -1,6 +1,6 @@
 //! What a request to pay leads to.
 
-use farebox_core::treasury::message::Answer;
+use farebox_core::treasury::message::{Answer, Listing, Operation};
 use serde_json::{Value, json};
 
 use super::world::{
@@ -99,6 +99,28 @@ pub fn what_a_merchant_answers_decides_the_outcome() {
         let told = world.answered(&order, answer);
         assert_eq!(told.outcome(), (outcome, code), "{status}");
         assert_eq!(told.body["merchantResponse"]["status"], status);
+    }
+}
+
+#[test]
+fn a_merchant_who_says_that_the_wallet_is_short_is_repeated_in_the_reason_and_nothing_is_given_back() {
+    let says = |body: &str| {
+        let mut world = World::new();
+        let order = world.order(&request("10000"));
+        let told = world.answered(&order, plain(402, body));
+        assert_eq!(told.outcome(), ("execution_failed", "merchant_rejected"), "{body}");
+        let audit = world.operate(Operation::Audit(Listing::default()));
+        // It can still settle what it has.
+        assert_eq!(audit.body["items"][0]["counted"], "0.01", "{body}");
+        told.reason().to_owned()
+    };
+    let rejected = "The merchant rejected the paid request after execution started";
+    for body in [r#"{"error": "insufficient_funds"}"#, r#"{"code": "insufficient_funds"}"#] {
+        assert_eq!(says(body), format!("{rejected}: it says that the wallet holds too little."));
+    }
+    // Only a code is taken for what it says.
+    for body in [r#"{"error": "no insufficient_funds here"}"#, r#"{"error": "sold out"}"#, "x"] {
+        assert_eq!(says(body), format!("{rejected}."));
     }
 }
 
