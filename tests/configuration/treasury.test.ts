@@ -31,7 +31,10 @@ const SECRETS: Vars = {
   BUYER_KEY: `fbk_acme_abcd1234_${'ef'.repeat(16)}`,
 };
 
-async function checked(vars: Vars, { head = HEAD, secrets = SECRETS, ask = true, deploys = false } = {}): Promise<Report & { text: string }> {
+async function checked(
+  vars: Vars,
+  { head = HEAD, secrets = SECRETS, ask = true, deploys = false } = {},
+): Promise<Report & { text: string }> {
   const text = tomlOf(vars, { head });
   folder.write(text, secrets);
   return { ...(await check({ file: folder.file, offline: true, secrets: ask, deploys })), text };
@@ -203,7 +206,11 @@ describe('around the settings', () => {
       /^ORGANIZATIONS\[0\]\.policy names http:\/\/127\.0\.0\.1:8402, which is this machine: a deployed treasury cannot reach it/,
     ];
     assert.equal(said.length, expected.length, said.join('\n'));
-    for (const line of expected) assert.ok(said.some((one) => line.test(one)), `${line} is not in\n${said.join('\n')}`);
+    for (const line of expected)
+      assert.ok(
+        said.some((one) => line.test(one)),
+        `${line} is not in\n${said.join('\n')}`,
+      );
     const texts = (list: readonly Finding[]) => list.map(({ variable, remedy }) => `${variable} ${remedy}`);
     const deployed = await checked(here, { deploys: true });
     assert.deepEqual([texts(deployed.errors), deployed.warnings, deployed.ok], [said, [], false]);

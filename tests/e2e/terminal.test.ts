@@ -128,6 +128,7 @@ test('wrong words are told before anything is asked, and the token leaves only t
     [['waive', 'rcpt_x'], {}, /--reason TEXT/],
     [['resolve', 'rcpt_x', '--reason', 'x'], {}, /--as delivered/],
     [['approve'], {}, /followed by the ids/],
+    [['disable'], {}, /followed by the name of an agent/],
     [['reviews', '--state', 'waiting'], {}, /--state of a review is open, approved/],
   ] as const) {
     const { code, out, err } = await run(words, env);

@@ -89,12 +89,16 @@ for (const template of ['gate', 'gate-worker', 'hono', 'static', 'treasury', 'ma
     let file = 'wrangler.toml';
     if (template === 'gate') {
       // Its origin is on this machine, which no deployed Worker reaches.
-      await assert.rejects(timed(context, at, 'npm run deploy -- --offline --dry-run'), /ORIGIN_URL: 127\.0\.0\.1 cannot be reached by a deployed/);
+      await assert.rejects(
+        timed(context, at, 'npm run deploy -- --offline --dry-run'),
+        /ORIGIN_URL: 127\.0\.0\.1 cannot be reached by a deployed/,
+      );
       file = 'public.toml';
       writeFileSync(join(at, file), readFileSync(join(at, 'wrangler.toml'), 'utf8').replace(origin.url, 'https://api.mine.net'));
     }
     const deployed = await timed(context, at, `npm run deploy -- --offline --dry-run --config ${file}`);
-    const said = new RegExp(`^it needs: (.*) \\(npx wrangler secret put NAME --config ${file}\\)$`, 'm').exec(deployed)?.[1]?.split(', ') ?? [];
+    const said =
+      new RegExp(`^it needs: (.*) \\(npx wrangler secret put NAME --config ${file}\\)$`, 'm').exec(deployed)?.[1]?.split(', ') ?? [];
     // The operator's token is not needed by a gate.
     for (const name of secrets) assert.ok(said.includes(name!) || name === 'OPERATOR_TOKEN', `${name}: ${deployed}`);
     const uploads = template === 'gate-worker' ? 2 : 1;

@@ -1,6 +1,7 @@
 // What the command says of an export, by its last line.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -50,4 +51,35 @@ test('an export that breaks behind its rows is incomplete, however it comes in p
       assert.equal(copied, pieces.join(''));
       assert.equal(await codeOf(last), pieces.length === 1 && pieces[0] === rows ? 0 : 1, JSON.stringify(pieces));
     }
+});
+
+test('the export of a treasury is read part by part, with one line of columns, and neither is one where no treasury is', async () => {
+  const parts: Record<string, [text: string, next?: string]> = { '': ['a,b\r\n1,2\r\n', '7.x'], '7.x': ['a,b\r\n3,4\r\n5,6\r\n'] };
+  let isThere = true;
+  const treasury = createServer((request, answer) => {
+    const url = new URL(request.url ?? '/', 'http://treasury');
+    if (isThere && url.pathname === '/api/organizations') return void answer.end('{"items":[{"name":"acme"}]}');
+    if (url.pathname !== '/api/organizations/acme/export')
+      return void answer.writeHead(404).end(`{"code":"not_found","detail":"${url.pathname}"}`);
+    const [text, next] = parts[url.searchParams.get('cursor') ?? ''] ?? ['never'];
+    if (next !== undefined) answer.setHeader('farebox-cursor', next);
+    Readable.from(apart([...text])).pipe(answer);
+  }).listen(0, '127.0.0.1');
+  await once(treasury, 'listening');
+  const env = {
+    PATH: process.env['PATH'],
+    FAREBOX_URL: `http://127.0.0.1:${(treasury.address() as AddressInfo).port}`,
+    FAREBOX_OPERATOR_TOKEN: 'o',
+  };
+  const run = async (...words: string[]): Promise<readonly [string, string]> => {
+    const child = spawn(process.execPath, ['pkg/dist/cli/main.js', 'export', ...words], { env });
+    const [out, err] = [child.stdout, child.stderr].map(async (stream) => Buffer.concat(await stream.toArray()).toString());
+    return [(await out) ?? '', (await err) ?? ''];
+  };
+  assert.deepEqual(await run(), ['a,b\r\n1,2\r\n3,4\r\n5,6\r\n', '']);
+  assert.match((await run('--from', '2026-01-01'))[1], /the export of a treasury takes no --from/);
+  isThere = false;
+  // What neither has is told as a gate's.
+  assert.deepEqual(await run(), ['', 'farebox: 404 not_found: /_farebox/export\n']);
+  treasury.close();
 });

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use self::reply::{not_found, ok, problem, put_rules, rules_of};
+use self::reply::{no_agent, not_found, ok, problem, put_rules, rules_of};
 use super::books::{Change, Rows};
 use super::config::Owners;
 use super::config::accounts::of_rules;
@@ -68,7 +68,7 @@ impl Policies<'_> {
         if let Scope::Agent(name) = &scope
             && books.agent(name)?.is_none()
         {
-            return Ok(Decision::reply(not_found("agent")));
+            return no_agent(books, name);
         }
         let known = |name: &String| self.owners.wallets.iter().any(|wallet| wallet.name == *name);
         let rules = match Rules::read_proposal(document, &scope) {

@@ -35,7 +35,7 @@ export const HELP = `farebox: pays for HTTP requests with x402 and MPP, once, an
 
 For operators (--help after each lists all):
   npx farebox payments, owed, refund, waive, resolve, totals, audit, failures, channels, export    of a gate
-  npx farebox reviews, approve, deny    of a treasury
+  npx farebox reviews, approve, deny, disable, audit, export    of a treasury
   npx farebox waiting, holds, ask, end, jobs, sellers, takeback    of a market
 
 With the package farebox-gate, for a gate on this machine (--help after each says how):

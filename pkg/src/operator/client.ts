@@ -58,9 +58,15 @@ export class Operator {
     return this.#json(await this.#ask(withQuery(path, parameters), { method: 'GET' }));
   }
 
-  /** Reads a long text, hands each piece over as it comes, and returns its last line. */
-  async copy(path: string, parameters: Readonly<Record<string, string | undefined>>, piece: (text: string) => void): Promise<string> {
+  /** Reads a long text, hands each piece over as it comes, and returns its last line. `begun` gets the header fields before. */
+  async copy(
+    path: string,
+    parameters: Readonly<Record<string, string | undefined>>,
+    piece: (text: string) => void,
+    begun: (headers: Headers) => void = () => undefined,
+  ): Promise<string> {
     const response = await this.#ask(withQuery(path, parameters), { method: 'GET' }, null);
+    begun(response.headers);
     const decoder = new TextDecoder();
     let [last, rest] = ['', ''];
     const take = (text: string): void => {

@@ -1,5 +1,6 @@
 //! What the operator reads and changes.
 
+use farebox_core::amount::Amount;
 use farebox_core::treasury::message::{Command, Listing, Operation};
 use farebox_core::treasury::row::Scope;
 use serde_json::json;
@@ -17,10 +18,47 @@ fn the_audit_says_what_was_signed_what_is_void_and_what_was_spent() {
         told.body["items"][0],
         json!({
             "scope": "organization", "agent": null, "asset": "USDC",
-            "signed": "0.03", "void": "0", "spent": "0.03", "confirmed": "0", "open": "0.03",
+            "signed": "0.03", "void": "0", "counted": "0.03", "confirmed": "0", "open": "0.03",
         })
     );
     assert_eq!(told.body["items"][1]["agent"], "buyer");
+    // The budgets call a part of what is counted spent, and the rest reserved.
+    let budgets = world.operate(Operation::Budgets);
+    let month = &budgets.body["items"].as_array().unwrap()[2];
+    assert_eq!((&month["scope"], &month["window"]), (&json!("organization"), &json!("month")));
+    let of = |name: &str| Amount::from_decimal(month[name].as_str().unwrap(), 18).unwrap();
+    assert_eq!(of("spent").checked_add(of("reserved")).unwrap().to_decimal(18), "0.03");
+    assert_ne!(of("reserved"), Amount::ZERO);
+}
+
+#[test]
+fn an_agent_that_is_not_there_is_named_beside_those_that_are() {
+    let mut world = World::new();
+    for asks in [
+        Operation::IssueKey("buyr".into()),
+        Operation::Keys("buyr".into()),
+        Operation::Tokens("buyr".into()),
+        Operation::RevokeTokens("buyr".into()),
+        Operation::DisableAgent("buyr".into()),
+        Operation::PutPolicy(Scope::Agent("buyr".into()), "{}".into()),
+    ] {
+        let told = world.operate(asks);
+        assert_eq!((told.status, told.text("code")), (404, "not_found"));
+        let detail = told.text("detail");
+        assert!(
+            detail.starts_with("there is no such agent as buyr; this organization has buyer"),
+            "{detail}"
+        );
+    }
+    // What can be no name is not repeated.
+    let told = world.operate(Operation::Keys("<script>".into()));
+    assert_eq!(told.text("detail"), "there is no such agent");
+    world.operate(Operation::DisableAgent("buyer".into()));
+    let told = world.operate(Operation::IssueKey("buyer".into()));
+    assert_eq!(
+        (told.status, told.text("detail")),
+        (404, "the agent buyer is disabled; PUT it to enable it")
+    );
 }
 
 #[test]

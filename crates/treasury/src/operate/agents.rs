@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::reply::{log_line, not_found, ok, problem, time};
+use super::reply::{log_line, no_agent, not_found, ok, problem, time};
 use super::reviews::end_reviews;
 use crate::access::bootstrap;
 use crate::books::{Change, Rows};
@@ -57,7 +57,7 @@ pub(crate) fn disable_agent<B: Rows>(
     if !is_name(name) {
         return Ok(Decision::reply(invalid_name()));
     }
-    let Some(known) = books.agent(name)? else { return Ok(Decision::reply(not_found("agent"))) };
+    let Some(known) = books.agent(name)? else { return no_agent(books, name) };
     let notice = (!known.disabled).then(|| notice::agent_disabled(name, scene));
     let row = AgentRow { disabled: true, ..known };
     let body = state(&row);
@@ -84,8 +84,13 @@ pub(crate) fn issue_key<B: Rows>(
     agent: &str,
     scene: Now<'_>,
 ) -> Result<Decision, B::Error> {
-    if books.agent(agent)?.is_none_or(|agent| agent.disabled) {
-        return Ok(Decision::reply(not_found("agent")));
+    match books.agent(agent)? {
+        None => return no_agent(books, agent),
+        Some(known) if known.disabled => {
+            let detail = alloc::format!("the agent {agent} is disabled; PUT it to enable it");
+            return Ok(Decision::reply(problem(404, "not_found", &detail)));
+        }
+        Some(_) => {}
     }
     let random = Fresh::of(scene.random).token;
     let token = Token::new(TokenKind::Bootstrap, scene.organization, &random);
@@ -104,7 +109,7 @@ pub(crate) fn list_tokens<B: Rows>(
     kind: TokenKind,
 ) -> Result<Decision, B::Error> {
     if books.agent(agent)?.is_none() {
-        return Ok(Decision::reply(not_found("agent")));
+        return no_agent(books, agent);
     }
     let rows = books.tokens(agent)?;
     let items: Vec<Value> = rows.iter().filter(|row| row.kind == kind).map(token).collect();
@@ -136,7 +141,7 @@ pub(crate) fn revoke_tokens<B: Rows>(
     scene: Now<'_>,
 ) -> Result<Decision, B::Error> {
     if books.agent(agent)?.is_none() {
-        return Ok(Decision::reply(not_found("agent")));
+        return no_agent(books, agent);
     }
     let mut changes = revoke(books, agent, |row| row.kind == TokenKind::Runtime)?;
     let revoked = changes.len();

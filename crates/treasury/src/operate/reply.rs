@@ -9,6 +9,7 @@ use crate::books::{Change, Rows};
 use crate::kernel::Decision;
 use crate::message::Reply;
 use crate::row::{LogRow, PolicyRow, Scope};
+use crate::token::is_name;
 use farebox_base::time::UnixTime;
 
 /// The writes that put rules, under the next version.
@@ -71,6 +72,21 @@ pub fn problem(status: u32, code: &str, detail: &str) -> Reply {
 pub(crate) fn not_found(what: &str) -> Reply {
     problem(404, "not_found", &alloc::format!("there is no such {what}"))
 }
+
+/// The answer about an agent that is not there, beside those that are.
+pub(crate) fn no_agent<B: Rows>(books: &B, name: &str) -> Result<Decision, B::Error> {
+    if !is_name(name) {
+        return Ok(Decision::reply(not_found("agent")));
+    }
+    let known: Vec<String> =
+        books.agents()?.into_iter().take(MOST_NAMED).map(|agent| agent.name).collect();
+    let there = if known.is_empty() { "none".to_string() } else { known.join(", ") };
+    let what = alloc::format!("agent as {name}; this organization has {there}");
+    Ok(Decision::reply(not_found(&what)))
+}
+
+/// Agents that are named beside one that is not there.
+const MOST_NAMED: usize = 20;
 
 /// The answer to a cursor or limit that is none.
 pub(crate) fn invalid_query() -> Reply {

@@ -52,8 +52,12 @@ pub(crate) fn list_reviews<B: Rows>(
     for row in &rows {
         let mut item = whole(row, now);
         let is_preparing = unsigned_of(books, row)?.is_some();
+        let decision = books.decision(&row.decision)?;
         if let Some(members) = item.as_object_mut() {
             members.insert("preparing".to_string(), json!(is_preparing));
+            // It tells two purchases of one request apart.
+            let key = decision.as_ref().and_then(DecisionRow::client_key);
+            members.insert("idempotencyKey".to_string(), json!(key));
         }
         items.push(item);
     }

@@ -6,7 +6,7 @@ import { EXIT } from '../words.js';
 import { operatorOf } from './client.js';
 import { audit, channels, exported, failures, owed, payments, refund, resolve, totals, waive } from './gate.js';
 import { deeds, holds, jobs, sellers, takeback, waiting } from './market.js';
-import { answers, reviews } from './treasury.js';
+import { answers, auditOf, disable, either, exportOf, reviews } from './treasury.js';
 import { HELP, type OPERATE, type Spoken, spokenIn } from './words.js';
 
 const COMMANDS: Readonly<Record<(typeof OPERATE)[number], (operator: Operator, spoken: Spoken) => Promise<number>>> = {
@@ -16,13 +16,14 @@ const COMMANDS: Readonly<Record<(typeof OPERATE)[number], (operator: Operator, s
   waive,
   resolve,
   totals,
-  audit,
+  audit: either(audit, auditOf),
   failures,
   channels,
-  export: exported,
+  export: either(exported, exportOf),
   reviews,
   approve: answers('approve'),
   deny: answers('deny'),
+  disable,
   waiting,
   holds,
   ask: deeds('ask'),

@@ -18,6 +18,7 @@ export const OPERATE = [
   'reviews',
   'approve',
   'deny',
+  'disable',
   'waiting',
   'holds',
   'ask',
@@ -37,13 +38,14 @@ const TAKES: Readonly<Record<Command, readonly [words: string, names: number]>> 
   waive: ['json reason', 1],
   resolve: ['json reason as transaction', 1],
   totals: ['json day', 0],
-  audit: ['json', 0],
+  audit: ['json org', 0],
   failures: ['json limit route', 0],
   channels: ['json limit', 0],
-  export: ['format of from to', 0],
+  export: ['format of from to org', 0],
   reviews: ['json limit state org', 1],
   approve: ['json org', Number.POSITIVE_INFINITY],
   deny: ['json org', Number.POSITIVE_INFINITY],
+  disable: ['json org', 1],
   waiting: ['json profile', 0],
   holds: ['json limit state leave profile', 1],
   ask: ['json profile', Number.POSITIVE_INFINITY],
@@ -74,6 +76,9 @@ Of a treasury:
   npx farebox reviews [ID]      payments that wait for a person, or one with the header fields and the body that an approval covers
   npx farebox approve ID        lets one be made, once; more ids may follow
   npx farebox deny ID
+  npx farebox disable AGENT     ends an agent at once: it signs nothing more, and its keys, tokens and reviews end with it
+  npx farebox audit             what the payments come to: signed, void, counted in the budgets, confirmed, open
+  npx farebox export            all decisions with their payments, as CSV or lines of JSON
 
 Of a market and its exchange:
   npx farebox waiting           money that waits for a person, and why

@@ -58,6 +58,9 @@ function reviewRow(org: string, review: Members): HTMLElement {
       ['network', text('network')],
       ['asked', moment(text('createdAt'))],
       ['ends', moment(text('expiresAt'))],
+      // What tells two of one request apart.
+      ['key', text('idempotencyKey')],
+      ['review', id],
     ]),
     request(id, review),
     make('p', {}, make('a', { href: linkTo('decision', { org, id: text('paidRequestId') }) }, 'Why it was asked')),
