@@ -41,7 +41,12 @@ describe('a market that is put back to a backup', () => {
 
   //
   it('has the gate sell what it delivers, at its own prices, once it is asked for anything', async () => {
-    const again = await signed('version', owner, { version: '2.0.0', price: '$7.00' }, 'kept');
+    const again = await signed(
+      'version',
+      owner,
+      { description: 'x', payTo: owner.address, agentId: 'seller', ...skill('kept', '$7.00'), version: '2.0.0' },
+      'kept',
+    );
     const answer = await market.ask('POST', '/api/marketplace/skills/kept/versions', { body: again });
     assert.equal(answer.status, 201, answer.text);
     assert.equal((await market.publish(newOwner(), skill('lost', '$0.01'))).status, 201);
