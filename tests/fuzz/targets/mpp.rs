@@ -223,8 +223,9 @@ pub fn stream(bytes: &[u8]) {
     let Some(event) = StreamEvent::read(text) else { return met("no event") };
     let written = event.to_text();
     assert!(written.ends_with("\n\n"));
-    let longer = written.len() > farebox_core::mpp::stream::MAX_EVENT_BYTES;
-    assert!(longer || StreamEvent::read(&written) == Some(event.clone()), "{event:?}");
+    // A receipt that is written with more bytes than it was read from may be too long to be read.
+    let is_short = written.len() <= farebox_core::encoding::json::MAX_BYTES;
+    assert!(!is_short || StreamEvent::read(&written) == Some(event.clone()), "{event:?}");
     met(matches!(event, StreamEvent::Message(_)));
 }
 
