@@ -126,6 +126,7 @@ extern "C" {
         idle: u32,
         taking: u32,
         promised: Option<u32>,
+        longest: u32,
     ) -> JsValue;
 
     /// Lets so many units more flow. Resolves to `due`, `complete`, `client_left` or `broken`.

@@ -5,8 +5,6 @@ import { joined } from '../platform/body.mjs';
 import { LATE } from '../platform/deadline.mjs';
 import { BodyReader, Waits } from '../platform/reading.mjs';
 
-/** Bytes of the longest server-sent event. */
-const MAX_EVENT_BYTES = 1_048_576;
 /** Bytes that a reader takes in one deadline. */
 const MAX_TAKEN_BYTES = 65_536;
 /** Milliseconds of waiting for an origin that are silence. */
@@ -37,14 +35,16 @@ export class Flow {
    * @param {number} idle milliseconds without a byte after which the origin counts as broken
    * @param {number} taking milliseconds after which a reader who takes nothing counts as gone
    * @param {number | undefined} promised bytes that have to come
+   * @param {number} longest bytes of the longest event
    */
-  constructor(response, unit, hasEvents, idle, taking, promised) {
+  constructor(response, unit, hasEvents, idle, taking, promised, longest) {
     const { readable, writable } = promised === undefined ? new IdentityTransformStream() : new FixedLengthStream(promised);
     this.readable = readable;
     this.writer = writable.getWriter();
     this.reader = response.body === null ? undefined : new BodyReader(response.body);
     this.unit = unit;
     this.hasEvents = hasEvents;
+    this.longest = longest;
     this.comes = new Waits(idle);
     this.takes = new Waits(taking);
     /** Units that are paid, and until when seconds are. */
@@ -139,7 +139,7 @@ export class Flow {
     }
     // A piece is there until the next one is read.
     this.rest = all.slice();
-    return all.length <= MAX_EVENT_BYTES;
+    return all.length <= this.longest;
   }
 
   /**
@@ -241,7 +241,7 @@ function endOfEvent(bytes, from) {
  * @param {Uint8Array} event
  */
 function hasData(event) {
-  return /^data/m.test(new TextDecoder().decode(event));
+  return /(?:^|[\r\n])data(?:[:\r\n]|$)/.test(new TextDecoder().decode(event));
 }
 
 /**
@@ -251,9 +251,10 @@ function hasData(event) {
  * @param {number} idle
  * @param {number} taking
  * @param {number | undefined} promised
+ * @param {number} longest
  */
-export function openFlow(response, unit, hasEvents, idle, taking, promised) {
-  return new Flow(response, unit, hasEvents, idle, taking, promised);
+export function openFlow(response, unit, hasEvents, idle, taking, promised, longest) {
+  return new Flow(response, unit, hasEvents, idle, taking, promised, longest);
 }
 
 /**

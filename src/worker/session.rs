@@ -10,7 +10,7 @@ use farebox_core::gate::paid::{StreamEnd, Streaming};
 use farebox_core::gate::reply::Reply;
 use farebox_core::gate::session::flow::{FlowEnd, Pause};
 use farebox_core::gate::session::step::SessionStep;
-use farebox_core::mpp::stream::StreamFraming;
+use farebox_core::mpp::stream::{MAX_EVENT_BYTES, StreamFraming};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::drive::{WaitingClient, ask_facilitator, kind};
@@ -145,7 +145,8 @@ pub(super) async fn carry_out(
                 let promised = Streaming::promised_bytes(&reply, method);
                 let promised = promised.and_then(|bytes| u32::try_from(bytes).ok());
                 let unit = limits.unit.name();
-                flow = edge::open_flow(&held, unit, has_events, idle, taking, promised);
+                let longest = u32::try_from(MAX_EVENT_BYTES).unwrap_or(u32::MAX);
+                flow = edge::open_flow(&held, unit, has_events, idle, taking, promised, longest);
                 client.answer(&reply, &edge::member(&flow, "readable"));
                 SessionStep::Grant(limits.paid, next)
             }

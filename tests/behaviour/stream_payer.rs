@@ -359,3 +359,20 @@ fn events_by_the_byte_are_signed_for_two_steps_ahead() {
         assert_eq!(reader.takes(&mut stream, &text, 0).map(|_| ()), outcome, "{required}");
     }
 }
+
+#[test]
+fn an_event_is_one_however_long_it_is_and_in_whatever_pieces_it_comes() {
+    let mut reader = Reader::new("event");
+    let mut stream = reader.begins(PRICE);
+    let long = format!("data: 1\n\nid: 2\ndata: {}\n\n", "x".repeat(1_000_000));
+    let mut passed = Vec::new();
+    for piece in long.as_bytes().chunks(60_001) {
+        passed.extend(stream.take(piece));
+    }
+    assert_eq!(passed, long.as_bytes());
+    // The first event was counted with the request.
+    assert_eq!(stream.received(0), Amount::from_u64(PRICE));
+    // What is longer is passed on, and no demand is looked for in it.
+    let endless = vec![b'x'; 1_048_577];
+    assert_eq!(stream.take(&endless), endless);
+}

@@ -26,7 +26,7 @@ export async function readWithStall(answer: Response, untilMs = 15_500): Promise
 }
 
 /**
- * `/seconds` sends an event every 50 ms and does not end, `/quiet` one every three seconds, `/feed` four million bytes a second of events, whether or not they are taken, `/flood` bytes without an end, `/bytes` sends BLOB, `/packed` sends it compressed, `/words` and `/talk` send WORDS, `/events` twelve events with comments between
+ * `/seconds` sends an event every 50 ms and does not end, `/quiet` one every three seconds, `/feed` four million bytes a second of events, whether or not they are taken, `/flood` bytes without an end, `/bytes` sends BLOB, `/packed` sends it compressed, `/words` and `/talk` send WORDS, `/events` twelve events with comments and other fields between
  * them, and any other path the same without an end. `cut()` breaks off the last answer.
  */
 export async function startStreams() {
@@ -80,7 +80,7 @@ export async function startStreams() {
     if (pathname === '/feed') return void every(250, () => 'v'.repeat(1_000_000));
     if (pathname === '/words' || pathname === '/talk') return void response.end(WORDS);
     for (let event = 1; event <= 12; event += 1)
-      response.write(`: sign of life\r\n\r\nid: ${event}\ndata: event ${event}\ndata: of 12\n\n`);
+      response.write(`: sign of life\u2028data\r\ndatabase: none\r\n\r\nid: ${event}\ndata: event ${event}\ndata: of 12\n\n`);
     if (pathname === '/events') response.end();
   });
   await new Promise<void>((resolve) => {

@@ -139,13 +139,17 @@ impl ReceivedStream {
             }
             return bytes.to_vec();
         }
-        self.rest.extend_from_slice(bytes);
-        let mut passed = Vec::new();
-        while let Some(end) = end_of_event(&self.rest) {
-            let event: Vec<u8> = self.rest.drain(..end).collect();
-            self.take_event(event, &mut passed);
+        let mut all = core::mem::take(&mut self.rest);
+        // An end may have begun with what was there; all else of that was looked at.
+        let mut from = all.len().saturating_sub(3);
+        all.extend_from_slice(bytes);
+        let (mut passed, mut event) = (Vec::new(), 0);
+        while let Some(end) = end_of_event(&all, from) {
+            self.take_event(all.get(event..end).unwrap_or_default(), &mut passed);
+            (event, from) = (end, end);
         }
-        // No event of a payment is that long.
+        self.rest = all.split_off(event);
+        // No gate sends one that long.
         if self.rest.len() > MAX_EVENT_BYTES {
             if self.unit == UnitType::Byte {
                 self.units = self.units.saturating_add(length(&self.rest));
@@ -155,11 +159,11 @@ impl ReceivedStream {
         passed
     }
 
-    fn take_event(&mut self, event: Vec<u8>, passed: &mut Vec<u8>) {
-        let read = StreamEvent::read(&String::from_utf8_lossy(&event));
+    fn take_event(&mut self, event: &[u8], passed: &mut Vec<u8>) {
+        let read = StreamEvent::read(&String::from_utf8_lossy(event));
         let count = match (self.unit, &read) {
             (UnitType::Event, Some(StreamEvent::Message(_))) => 1,
-            (UnitType::Byte, Some(StreamEvent::Message(_)) | None) => length(&event),
+            (UnitType::Byte, Some(StreamEvent::Message(_)) | None) => length(event),
             _ => 0,
         };
         self.units = self.units.saturating_add(count);
@@ -171,7 +175,7 @@ impl ReceivedStream {
             }
             Some(StreamEvent::NeedVoucher(_)) => {}
             Some(StreamEvent::Receipt(receipt)) => self.receipt = Some(receipt),
-            Some(StreamEvent::Message(_)) | None => passed.extend(event),
+            Some(StreamEvent::Message(_)) | None => passed.extend_from_slice(event),
         }
     }
 
@@ -258,13 +262,13 @@ fn length(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
-/// Where the first event ends, after its empty line.
-fn end_of_event(bytes: &[u8]) -> Option<usize> {
+/// Where the first event ends, after its empty line, which is not before this place.
+fn end_of_event(bytes: &[u8], from: usize) -> Option<usize> {
     let after = |at: usize| match (bytes.get(at), bytes.get(at.saturating_add(1))) {
         (Some(b'\r'), Some(b'\n')) => at.saturating_add(2),
         _ => at.saturating_add(1),
     };
     let is_end = |at: usize| matches!(bytes.get(at), Some(b'\n' | b'\r'));
-    let ends = (0..bytes.len()).filter(|at| is_end(*at)).map(after);
+    let ends = (from..bytes.len()).filter(|at| is_end(*at)).map(after);
     ends.filter(|next| is_end(*next)).map(after).next()
 }
