@@ -132,7 +132,7 @@ fn mentioned(input: &Value) -> &'static str {
         let permitted = member(permit, 0);
         let moved = amount.unwrap_or_else(|| number(member(permitted, 1)));
         let is_exact = account(member(permitted, 0)) == of("asset")
-            && moved == text("value").parse().unwrap()
+            && moved == text("value").parse::<U256>().unwrap()
             && account(member(witness, 0)) == of("to");
         return if is_exact { "exact" } else { "nonce" };
     }
