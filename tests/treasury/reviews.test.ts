@@ -1,7 +1,7 @@
 // A person looks: what an approval lets through, and what it does not.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -115,27 +115,29 @@ test('the operator sees the reviews that wait, and no one else does', async () =
 });
 
 /** Runs a command of an operator; what it printed. */
-function typed(...words: string[]): { readonly out: string; readonly err: string } {
+function typed(...words: string[]): Promise<{ readonly out: string; readonly err: string }> {
   const env = { PATH: process.env['PATH'], FAREBOX_URL: world.treasury.url, FAREBOX_OPERATOR_TOKEN: world.operatorToken };
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'pkg/dist/cli/main.js'), ...words], { env, encoding: 'utf8' });
-  assert.equal(status, 0, `${words.join(' ')}: ${stderr}`);
-  return { out: stdout, err: stderr };
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, [join(root, 'pkg/dist/cli/main.js'), ...words], { env }, (error, out, err) =>
+      error === null ? resolve({ out, err }) : reject(error),
+    );
+  });
 }
-const run = (...words: string[]): string => typed(...words).out;
+const run = async (...words: string[]): Promise<string> => (await typed(...words)).out;
 
 test('an operator at a terminal lists what waits, approves one and denies the other', async () => {
   const [one, two] = [await asked('typed-one'), await asked('typed-two')];
-  const waits = run('reviews', '--json')
+  const waits = (await run('reviews', '--json'))
     .trimEnd()
     .split('\n')
     .map((line) => (JSON.parse(line) as { id: string }).id);
   assert.ok([one, two].every((id) => waits.includes(id)));
   assert.match(
-    run('reviews'),
+    await run('reviews'),
     new RegExp(`^\\S+ +open +buyer +\\$0\\.06 +eip155:\\d+ +GET +http\\S+typed-one\\S* +0x[0-9a-fA-F]{40} +- +${one}$`, 'm'),
   );
-  assert.match(run('approve', one), /^state: approved$/m);
-  assert.match(run('deny', two, '--org', 'careful'), /^state: denied$/m);
+  assert.match(await run('approve', one), /^state: approved$/m);
+  assert.match(await run('deny', two, '--org', 'careful'), /^state: denied$/m);
   const { result, paid } = await during(world, () => buy(buyer(), shop('typed-one')));
   assert.deepEqual([result.kind, paid], ['success', 60_000n], result.reason);
 });
@@ -143,27 +145,27 @@ test('an operator at a terminal lists what waits, approves one and denies the ot
 test('two reviews of one request differ in their keys, and whoever lists them is told that each is a payment', async () => {
   const ids = [await asked('twice', { idempotencyKey: 'first of two' }), await asked('twice', { idempotencyKey: 'second of two' })];
   const other = await asked('once', { idempotencyKey: 'third' });
-  const { out, err } = typed('reviews');
+  const { out, err } = await typed('reviews');
   for (const [at, key] of ['first of two', 'second of two'].entries()) assert.match(out, new RegExp(` ${key} +${ids[at]}$`, 'm'));
   assert.equal(err, `One request, asked for 2 times: ${[...ids].reverse().join(', ')}. Each approval lets it be paid once more.\n`);
-  assert.match(run('reviews', other), /^idempotencyKey: third$/m);
+  assert.match(await run('reviews', other), /^idempotencyKey: third$/m);
   for (const id of [...ids, other]) await judge(id, 'deny');
 });
 
 test('an operator at a terminal reads the books of a treasury by the commands that a gate has, and stops an agent', async () => {
-  const [head = '', organization = ''] = run('audit').split('\n');
+  const [head = '', organization = ''] = (await run('audit')).split('\n');
   assert.deepEqual(head.split(/ {2,}/), ['SCOPE', 'AGENT', 'ASSET', 'SIGNED', 'VOID', 'COUNTED', 'CONFIRMED', 'OPEN']);
   assert.match(organization, /^organization +- +USDC +0\.\d+ /);
-  assert.equal(run('audit', '--org', 'careful'), run('audit'));
-  const [columns, ...rows] = run('export').trimEnd().split('\r\n');
+  assert.equal(await run('audit', '--org', 'careful'), await run('audit'));
+  const [columns, ...rows] = (await run('export')).trimEnd().split('\r\n');
   assert.match(columns ?? '', /^paidRequestId,createdAt,agent,/);
-  assert.equal(rows.length, run('export', '--format', 'jsonl').trimEnd().split('\n').length);
+  assert.equal(rows.length, (await run('export', '--format', 'jsonl')).trimEnd().split('\n').length);
 
   const client = clientOf(world, 'careful', 'other');
   assert.equal((await buy(client, shop('before', '10000'))).kind, 'success');
   // Its tokens alone are had anew for its key.
   assert.equal((await world.operate('DELETE', 'organizations/careful/agents/other/runtime-tokens')).status, 200);
   assert.equal((await buy(client, shop('between', '10000'))).kind, 'success');
-  assert.match(run('disable', 'other'), /^disabled: true$/m);
+  assert.match(await run('disable', 'other'), /^disabled: true$/m);
   await assert.rejects(client.fetchPaid(shop('after', '10000'), undefined, {}), /token is missing, unknown, expired or revoked/);
 });
