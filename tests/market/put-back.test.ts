@@ -17,6 +17,9 @@ describe('a market that is put back to a backup', () => {
   const owner = newOwner();
   const priceOf = (id: string): unknown => kv.routes.find(({ path }) => path === `/s/${id}`)?.price;
   const written = (id: string, price: string): Promise<unknown> => eventually(`${id} costs ${price}`, () => priceOf(id) === price);
+  /** Waits until the market has noted itself what it wrote: otherwise it writes it again in any case. */
+  const noted = (id: string): Promise<unknown> =>
+    eventually(`${id} is sold`, async () => (await market.ask('GET', `/skills/${id}`)).text.includes('schema.org/InStock'));
   const backUp = (): Promise<void> => market.kill((folder) => cpSync(folder, copy, { recursive: true }));
   const putBack = (): Promise<void> =>
     market.kill((folder) => {
@@ -31,8 +34,7 @@ describe('a market that is put back to a backup', () => {
     kv = market.kv;
     assert.equal((await market.publish(owner, skill('kept', '$0.01'))).status, 201);
     assert.equal((await market.publish(newOwner(), skill('withdrawn', '$0.01'))).status, 201);
-    // What the market has noted itself as written, too: otherwise it would write it again in any case.
-    await eventually('it is sold', async () => (await market.ask('GET', '/skills/withdrawn')).text.includes('schema.org/InStock'));
+    await noted('withdrawn');
     await backUp();
   });
   after(async () => {
@@ -74,6 +76,7 @@ describe('a market that is put back to a backup', () => {
   });
 
   it('writes nothing where it finds the table that it wrote', async () => {
+    await noted('since');
     const { length } = kv.written;
     const reads = kv.reads;
     await market.kill();
@@ -85,13 +88,13 @@ describe('a market that is put back to a backup', () => {
   });
 
   it('waits for a store that cannot be read, and goes on once it can', async () => {
-    kv.isDown = true;
+    kv.isMute = true;
     const reads = kv.reads;
     await putBack();
     await listed();
     await eventually('it was asked twice', () => kv.reads >= reads + 2);
     assert.equal(priceOf('later'), '0.01');
-    kv.isDown = false;
+    kv.isMute = false;
     await eventually('the lost one has gone', () => priceOf('later') === undefined);
     assert.equal(priceOf('kept'), '0.01');
   });

@@ -49,8 +49,11 @@ export class Kv {
   readonly times: number[] = [];
   /** The number under which the last was. */
   number = 0;
+  /** Nothing can be written. */
   isDown = false;
   attempts = 0;
+  /** Nothing can be read. */
+  isMute = false;
   /** How often it was read. */
   reads = 0;
 
@@ -66,7 +69,7 @@ export class Kv {
   /** What is told of the table that is stored. */
   async look(): Promise<Response> {
     this.reads += 1;
-    return this.isDown ? new Response(null, { status: 503 }) : Response.json({ metadata: { number: this.number } });
+    return this.isMute ? new Response(null, { status: 503 }) : Response.json({ metadata: { number: this.number } });
   }
 
   async put(text: string, number: number): Promise<Response> {
