@@ -87,6 +87,46 @@ fn what_others_put_around_a_payment_does_not_name_it() {
     }
 }
 
+/// A number of Protocol Buffers: seven bits per byte, the lowest first.
+fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+/// A field of Protocol Buffers that holds others.
+fn sized(field: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    [[field << 3 | 2].as_slice(), &varint(content.len() as u64), &content].concat()
+}
+
+/// The transaction for one node of Hedera, with other nanoseconds in its id.
+fn with_nanos(case: &Value, nanos: u64) -> Value {
+    let bytes = bytes(case);
+    let (seconds, account) = (&bytes[12..19], &bytes[20..31]);
+    let id = sized(1, &[&sized(1, &[seconds, &varint(nanos)]), account]);
+    let body = sized(1, &[&id, &bytes[31..100]]);
+    with_bytes(case, &sized(1, &[&sized(5, &[&body, &bytes[100..]])]))
+}
+
+//
+#[test]
+fn a_transaction_of_hedera_has_one_id_whatever_its_decoder_drops() {
+    let case = case("Hedera, at other nodes");
+    assert_eq!(with_nanos(&case, 5), case);
+    let last = with_nanos(&case, 999_999_999);
+    let named = PaymentKey::of_bytes("hedera:testnet", b"0.0.1235@1740671489.999999999");
+    assert_eq!(key_of(&last), Ok(named));
+    // An `int32` of Protocol Buffers is the low 32 bits of what is sent.
+    for nanos in [1_000_000_000, 5 | 1 << 32, 5 | 7 << 32, 5 | 1 << 63, u64::MAX] {
+        assert_eq!(key_of(&with_nanos(&case, nanos)), Err(Code::MalformedPayment), "{nanos}");
+    }
+}
+
 #[test]
 fn a_payment_has_its_length_and_no_other() {
     for case in payments() {

@@ -11,6 +11,8 @@ use super::bytes::{Bytes, holds};
 
 /// Maximum nodes of a list.
 const MAX_NODES: u32 = 64;
+/// Nanoseconds of a second. A decoder keeps the low 32 bits of more, which is the same id again.
+const NANOS: u64 = 1_000_000_000;
 
 /// The transaction's id in the network's own form: `0.0.1235@1740671489.5`.
 pub(super) fn single_use(list: &[u8]) -> Option<String> {
@@ -65,6 +67,7 @@ fn transaction_id(bytes: &[u8]) -> Option<String> {
     let mut bytes = Bytes::new(bytes);
     holds(head(&mut bytes)? == (1, Wire::Sized))?;
     let [seconds, nanos, _] = numbers(sized(&mut bytes)?, 2)?;
+    holds(nanos < NANOS)?;
     holds(head(&mut bytes)? == (2, Wire::Sized))?;
     let [shard, realm, account] = numbers(sized(&mut bytes)?, 3)?;
     // Neither scheduled nor part of another transaction.
