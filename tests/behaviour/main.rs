@@ -14,6 +14,7 @@ mod compute;
 mod config;
 mod contested;
 mod cors;
+mod debts;
 mod deferred;
 mod diagnostic_client;
 mod diagnostics;

@@ -137,14 +137,14 @@ impl Entry {
             // It is being paid back.
             State::RefundDue { refunding: Some(_), .. } => (self, Fate::RefundDue.into()),
             State::RefundDue { transaction, since, .. } => {
-                let heir = self.repeat(proven, since, now) != Requester::UnprovenRepeat;
+                let heir = proven || self.collects_unproven(again, since, now);
                 if !(again.idempotent && heir) || self.is_worn() {
                     return (self, Fate::RefundDue.into());
                 }
                 self.deliver(transaction, again.leases, now)
             }
             State::Sold { transaction, since } => {
-                let heir = self.repeat(proven, since, now) != Requester::UnprovenRepeat;
+                let heir = proven || self.collects_unproven(again, since, now);
                 if !(again.idempotent && heir) || self.is_worn() {
                     return (self, Fate::AlreadyDelivered.into());
                 }
@@ -284,12 +284,16 @@ impl Entry {
     }
 
     /// Whether this repeat may be the first one to receive what was settled after the client had
-    /// heard of a doubt. A payer on an EVM chain signs for it instead, which no reader of the chain
-    /// can; on other chains no signature of the payer is read here.
+    /// heard of a doubt.
     fn is_first_collection(&self, again: &Repeat, now: UnixTime) -> bool {
-        !self.handed
-            && !again.payment.names_signer()
-            && self.repeat(false, self.created, now) == Requester::ProvenRepeat
+        !self.handed && self.collects_unproven(again, self.created, now)
+    }
+
+    /// Whether a repeat without proof may receive what was settled at a time that nobody knows
+    /// here. A payer on an EVM chain signs for it instead, which no reader of the chain can; on
+    /// other chains no signature of the payer is read here.
+    fn collects_unproven(&self, again: &Repeat, since: UnixTime, now: UnixTime) -> bool {
+        !again.payment.names_signer() && self.repeat(false, since, now) == Requester::ProvenRepeat
     }
 
     /// Decides whether a repeat may receive an uncollected result: with the first request's secret
