@@ -9,13 +9,16 @@ use serde::{Deserialize, Serialize};
 use farebox_base::encoding::message::{read_enum, read_struct};
 
 pub use self::answer::{Answer, Deliver, Fate, LedgerReply, LookAnswer, Replay, Resend, Resumed};
+pub use self::binding::REQUEST_DIGITS;
+pub(crate) use self::binding::forms;
 pub use self::folded::signed_amount;
-pub use self::payment::{Leases, Mode, Payment, REQUEST_DIGITS};
+pub use self::payment::{Leases, Mode, Payment};
 pub use self::rivals::Rivals;
 pub use self::signing::{Signature, SignedTerms, Signing};
 use super::attempts::Counting;
 
 mod answer;
+mod binding;
 mod folded;
 mod payment;
 mod rivals;
@@ -129,9 +132,12 @@ pub struct Repeat {
     /// Key of the payment that its payer could have signed instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rival: Option<String>,
+    /// Whether its terms hold for this request now.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub priced: bool,
 }
 
-read_struct!(Repeat { payment, leases, idempotent; wallet, last, denied, rival });
+read_struct!(Repeat { payment, leases, idempotent; wallet, last, denied, rival, priced });
 
 /// Role of an object for a payer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

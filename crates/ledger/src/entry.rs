@@ -199,8 +199,9 @@ impl Entry {
             Command::Claim {
                 payment, leases, idempotent, wallet, last, rival, in_flight, ..
             } => {
-                let denied = false;
-                let again = Repeat { payment, leases, idempotent, wallet, last, denied, rival };
+                let (denied, priced) = (false, true);
+                let again =
+                    Repeat { payment, leases, idempotent, wallet, last, denied, rival, priced };
                 let refusal = refusal(standing.seen_by(&again.payment), in_flight);
                 self.claimed(again, refusal, now)
             }

@@ -97,6 +97,7 @@ pub fn a_row_that_moves_no_money_begins_a_thousand_times() {
             last: false,
             denied: false,
             rival: None,
+            priced: true,
         };
         let (after, resumed) = row.resumed(&again, at(NOW));
         assert_eq!(after.watch.owed, begins);

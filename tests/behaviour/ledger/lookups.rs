@@ -83,6 +83,7 @@ fn repeats(mode: Mode) -> Vec<Repeat> {
                 last: flags & 4 > 0,
                 denied: flags & 8 > 0,
                 rival: None,
+                priced: flags & 1 > 0,
             });
         }
     }

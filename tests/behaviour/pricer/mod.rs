@@ -7,6 +7,7 @@ use crate::world::{Response, World, vars};
 
 mod named;
 pub mod payees;
+pub mod questions;
 pub mod quotes;
 pub mod repeats;
 pub mod told;

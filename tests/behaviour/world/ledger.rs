@@ -311,6 +311,18 @@ impl Ledger {
         object.shard = shard;
     }
 
+    /// Binds every row to the question of its pricer as versions before did, and restarts.
+    pub fn bind_as_before(&mut self, now: UnixTime) {
+        for name in self.names() {
+            for entry in self.objects_by_name.get_mut(&name).unwrap().rows.payments.values_mut() {
+                let binding = &mut entry.payment.binding;
+                assert_eq!(binding.len(), 128, "two forms");
+                *binding = binding.split_off(64);
+            }
+            self.restart(&name, now);
+        }
+    }
+
     /// Takes one free request, as an object does.
     pub fn spend(&mut self, object: &str, text: &str) -> Option<String> {
         if self.plan.pop_front().unwrap_or(LedgerFault::Fine) != LedgerFault::Fine {

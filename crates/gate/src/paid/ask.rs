@@ -114,11 +114,11 @@ impl<'g> PaidRequest<'g> {
 
     /// The payment as this request shows it.
     fn repeat(&self) -> Repeat {
+        let priced = self.checked.eligibility == Eligibility::Fresh;
         Repeat {
             payment: Box::new(self.payment()),
             leases: self.leases(),
-            idempotent: self.asked.offer.settings.idempotent
-                && self.checked.eligibility == Eligibility::Fresh,
+            idempotent: self.asked.offer.settings.idempotent && priced,
             wallet: self.checked.wallet,
             // A payment that was looked for and not confirmed is not looked for again: the row's
             // state is the answer.
@@ -129,6 +129,7 @@ impl<'g> PaidRequest<'g> {
             denied: !self.checked.proof.was_sent()
                 && self.asked.parts.payers.clients.denies(&self.checked.proof.account()),
             rival: self.checked.proof.rival.map(|key| key.to_hex()),
+            priced,
         }
     }
 
@@ -187,16 +188,24 @@ impl<'g> PaidRequest<'g> {
     /// The hash of the request and its terms; the first use of the payment fixes it. Its first
     /// eight bytes are of the purchase alone, so that the ledger knows another payment for the same
     /// one at whatever terms. They are keyed: so few bytes of a hash alone agree for two requests
-    /// that somebody has looked for.
+    /// that somebody has looked for. With a pricer the same follows over the question to it, which a
+    /// payer who comes from another network cannot repeat: it counts where the origin is asked again.
     pub(super) fn binding(&self) -> String {
+        let plain = self.bound(None);
+        match self.priced_question() {
+            Some(question) => [plain, self.bound(Some(&question))].concat(),
+            None => plain,
+        }
+    }
+
+    fn bound(&self, question: Option<&str>) -> String {
         let terms = &self.asked.choice.terms;
         let (asset, pay_to) = match &terms.token {
             Some(token) => (token.asset.as_bytes().as_slice(), token.pay_to.as_bytes().as_slice()),
             None => (terms.asset.as_bytes(), terms.pay_to.as_bytes()),
         };
         let amount = terms.amount.to_be_bytes();
-        let question = self.priced_question();
-        let mut parts = self.request_parts(question.as_deref());
+        let mut parts = self.request_parts(question);
         let purchase = self.purchase(&parts);
         parts.extend([amount.as_slice(), asset, terms.network.as_str().as_bytes(), pay_to]);
         let whole = hash::digest(&parts);

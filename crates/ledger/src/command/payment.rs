@@ -8,6 +8,7 @@ use farebox_base::encoding::json;
 use farebox_base::encoding::message::{read_enum, read_struct};
 use farebox_common::payment::{NEVER, OnChain, TransferMethod, TxHash};
 
+use super::binding::{forms, is_of_request, is_of_terms, share};
 use super::signing::{Signature, SignedTerms, Signing};
 
 /// Moment of settlement, relative to the origin's work.
@@ -74,10 +75,6 @@ read_struct!(Payment {
     url, correlation, confirm, client, signing
 });
 
-/// Digits of a binding that are of the purchase alone: the request, and the name under which it came.
-/// The others are of the request and its terms.
-pub const REQUEST_DIGITS: usize = 16;
-
 impl Payment {
     /// Whether the gate reads who has signed it: on other chains than EVM each payment is a payer of
     /// its own.
@@ -115,15 +112,26 @@ impl Payment {
     }
 
     fn is_same_request(&self, again: &Self) -> bool {
-        let [own, other] = [self, again].map(|it| it.binding.get(..REQUEST_DIGITS));
-        own.is_some() && own == other || self.has_terms_of(again)
+        share(&self.binding, &again.binding, is_of_request)
     }
 
     /// Whether both are for one request and its terms, under whatever name of a purchase.
     #[must_use]
     pub fn has_terms_of(&self, again: &Self) -> bool {
-        let [own, other] = [self, again].map(|it| it.binding.get(REQUEST_DIGITS..));
-        if own.is_some() { own == other } else { self.binding == again.binding }
+        share(&self.binding, &again.binding, is_of_terms)
+    }
+
+    /// Whether it is for this request, its terms and its name, whatever its pricer was asked.
+    #[must_use]
+    pub fn is_bound_as(&self, binding: &str) -> bool {
+        share(&self.binding, binding, |one, other| one == other)
+    }
+
+    /// Whether both are priced for one question, if any: one price pays for no answer to another.
+    #[must_use]
+    pub fn has_question_of(&self, again: &Self) -> bool {
+        let ([_, own], [_, other]) = (forms(&self.binding), forms(&again.binding));
+        is_of_request(own, other)
     }
 
     /// Whether `again` proves to be the payer's own, by a signature that was never sent anywhere

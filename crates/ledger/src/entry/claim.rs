@@ -112,16 +112,19 @@ impl Entry {
         match self.state.clone() {
             State::Unknown { .. } if self.is_unsent() => (self, Fate::Unknown.into()),
             State::Unknown { since, sent, resend, .. } => {
-                let sender = self.repeat(proven, since, now);
+                let sender = self.sender(again, proven, since, now);
                 self.resend(sent, resend, sender, Fate::Unknown, now)
             }
             State::Refused { since, sent, resend, reason } => {
-                let sender = self.repeat(proven, since, now);
+                let sender = self.sender(again, proven, since, now);
                 self.resend(sent, resend, sender, refused_as(&reason, resend), now)
             }
             State::Settled { transaction, since } => {
                 if self.repeat(proven, since, now) == Requester::UnprovenRepeat {
                     return (self, Fate::AlreadyDelivered.into());
+                }
+                if !self.has_paid_for(again) {
+                    return (self, Fate::AlreadyUsed.into());
                 }
                 self.deliver(transaction, again.leases, now)
             }
@@ -137,20 +140,22 @@ impl Entry {
             // It is being paid back.
             State::RefundDue { refunding: Some(_), .. } => (self, Fate::RefundDue.into()),
             State::RefundDue { transaction, since, .. } => {
-                let heir = proven || self.collects_unproven(again, since, now);
+                let heir = self.has_paid_for(again)
+                    && (proven || self.collects_unproven(again, since, now));
                 if !(again.idempotent && heir) || self.is_worn() {
                     return (self, Fate::RefundDue.into());
                 }
                 self.deliver(transaction, again.leases, now)
             }
             State::Sold { transaction, since } => {
-                let heir = proven || self.collects_unproven(again, since, now);
+                let heir = self.has_paid_for(again)
+                    && (proven || self.collects_unproven(again, since, now));
                 if !(again.idempotent && heir) || self.is_worn() {
                     return (self, Fate::AlreadyDelivered.into());
                 }
                 self.deliver(transaction, again.leases, now)
             }
-            State::Closed => self.reopen(proven, now),
+            State::Closed => self.reopen(again, proven, now),
             State::Delivered { .. } => (self, Fate::AlreadyDelivered.into()),
             State::Executing(_)
             | State::Settling(_)
@@ -166,8 +171,8 @@ impl Entry {
 
     /// Restarts the search for a transaction that is shown again: it may enter a block long after
     /// the last look.
-    fn reopen(mut self, proven: bool, now: UnixTime) -> (Self, Resumed) {
-        let sender = self.repeat(proven, self.created, now);
+    fn reopen(mut self, again: &Repeat, proven: bool, now: UnixTime) -> (Self, Resumed) {
+        let sender = self.sender(again, proven, self.created, now);
         self.state =
             State::Unknown { since: now, transaction: None, sent: self.created, resend: None };
         self.resend(UnixTime::from_secs(0), None, sender, Fate::Unknown, now)
@@ -294,6 +299,23 @@ impl Entry {
     /// other chains no signature of the payer is read here.
     fn collects_unproven(&self, again: &Repeat, since: UnixTime, now: UnixTime) -> bool {
         !again.payment.names_signer() && self.repeat(false, since, now) == Requester::ProvenRepeat
+    }
+
+    /// Whether the origin may be asked for what this repeat asks: for the question that was priced,
+    /// or at the terms that were paid if they hold for its own question, too. What is stored is
+    /// handed out without: it is what was paid for.
+    fn has_paid_for(&self, again: &Repeat) -> bool {
+        self.payment.has_question_of(&again.payment)
+            || again.priced && self.payment.has_terms_of(&again.payment)
+    }
+
+    /// Decides what the repeat that sends a payment once more may receive for it. Where the origin
+    /// is asked afterwards, that is nothing of another price.
+    fn sender(&self, again: &Repeat, proven: bool, since: UnixTime, now: UnixTime) -> Requester {
+        match self.payment.mode {
+            Mode::Before if !self.has_paid_for(again) => Requester::UnprovenRepeat,
+            _ => self.repeat(proven, since, now),
+        }
     }
 
     /// Decides whether a repeat may receive an uncollected result: with the first request's secret

@@ -56,9 +56,9 @@ impl Shard {
         if Self::is_rivalled(slot, rival.as_deref(), rows)? {
             return Ok(Decision::of(Fate::AlreadyUsed.into()));
         }
-        let (wallet, denied) = (true, false);
+        let (wallet, denied, priced) = (true, false, true);
         let rivals = Rivals::named(&payment, rival.as_deref());
-        let repeat = Repeat { payment, leases, idempotent, wallet, last, denied, rival };
+        let repeat = Repeat { payment, leases, idempotent, wallet, last, denied, rival, priced };
         if let Some(decision) = self.inherit(slot, &repeat, rows, scene)? {
             return Ok(decision);
         }
@@ -227,7 +227,7 @@ impl Shard {
     ) -> Result<Option<(Slot, Entry)>, R::Error> {
         for original in self.index.unreceived(slot, binding, now) {
             if let Some(before) = rows.find(&original)?
-                && before.payment.binding == binding
+                && before.payment.is_bound_as(binding)
                 && before.is_uncollected(now)
             {
                 return Ok(Some((original, before)));

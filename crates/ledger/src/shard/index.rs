@@ -13,7 +13,7 @@ use core::ops::RangeInclusive;
 
 pub use self::brief::is_open;
 pub(super) use self::brief::turn_of;
-use self::brief::{Brief, binding_of, client_of, network, payee_of, short, time};
+use self::brief::{Brief, bindings_of, client_of, network, payee_of, short, time};
 pub(super) use self::packed::Packed;
 use super::wake::Served;
 use super::{Scene, Slot};
@@ -142,7 +142,7 @@ impl Index {
         now: UnixTime,
     ) -> OtherPayments {
         let (own, now) = (Packed::of(slot), short(Some(now)));
-        let (binding, payee) = (binding_of(asked.binding), payee_of(asked.payee));
+        let (bindings, payee) = (bindings_of(asked.binding), payee_of(asked.payee));
         let client = client_of(asked.client);
         // Debts wait for a treasury, and no purchase for them, as long as they are no more than these.
         let debts = self.paid_back.min(MAX_ROWS);
@@ -172,8 +172,9 @@ impl Index {
                 first = first.min(row.due);
             }
             standing.watched |= unknown || now < row.refused_until;
-            standing.unresolved |= unknown && row.binding == binding;
-            standing.contends |= now < row.active_until && row.binding == binding;
+            let is_rival = bindings.contains(&row.binding);
+            standing.unresolved |= unknown && is_rival;
+            standing.contends |= now < row.active_until && is_rival;
         }
         let wait = if first == u32::MAX { 0 } else { first.saturating_sub(now) };
         standing.unasked_secs = wait.max(1).into();
@@ -212,9 +213,9 @@ impl Index {
 
     /// The payer's rows that may be paid and not received, for the request of this binding.
     pub(super) fn unreceived(&self, slot: &Slot, binding: &str, now: UnixTime) -> Vec<Slot> {
-        let (binding, now) = (binding_of(binding), short(Some(now)));
+        let (bindings, now) = (bindings_of(binding), short(Some(now)));
         self.of_payer(slot)
-            .filter(|(_, row)| row.binding == binding && now < row.heir_until)
+            .filter(|(_, row)| bindings.contains(&row.binding) && now < row.heir_until)
             .map(|(place, _)| place.to_slot())
             .collect()
     }

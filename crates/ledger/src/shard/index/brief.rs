@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use super::super::{Scene, Slot};
-use crate::command::REQUEST_DIGITS;
+use crate::command::{REQUEST_DIGITS, forms};
 use crate::entry::{Entry, Work};
 use crate::state::State;
 use farebox_base::hash;
@@ -91,7 +91,7 @@ impl Brief {
         let is_unpaid = entry.is_unpaid();
         Some(Self {
             released: if is_released { short(Some(entry.created)) } else { 0 },
-            binding: binding_of(&entry.payment.binding),
+            binding: head(&entry.payment.binding),
             client: client_of(&entry.payment.client),
             active_until: short(active),
             unknown_from: short(unknown_from),
@@ -155,9 +155,10 @@ pub(super) fn payee_of(name: &str) -> [u32; 2] {
     head(&hash::digest(&[name.as_bytes()]))
 }
 
-/// The part of a binding by which the index distinguishes requests.
-pub(super) fn binding_of(binding: &str) -> [u32; 2] {
-    head(binding)
+/// The parts of a binding by which the index knows rows of its request: those of an earlier version
+/// have the question to a pricer in it.
+pub(super) fn bindings_of(binding: &str) -> [[u32; 2]; 2] {
+    forms(binding).map(head)
 }
 
 /// The first eight bytes that 16 hex digits stand for, or those of the text.
