@@ -287,6 +287,11 @@ async fn drive(
                 // The calls that keep the row alive are not counted.
                 return u32::MAX;
             }
+            Step::Leave(reply, call) => {
+                client.answer(&reply, &JsValue::NULL);
+                ledger::ask::<Answer>(namespace, &call, &JsValue::NULL).await;
+                return steps + 1;
+            }
             Step::Respond(reply) => {
                 let body = origin::body_for(&reply, &held.response, &method, held.idle);
                 client.answer(&reply, &body);

@@ -110,7 +110,8 @@ fn an_outcome_that_cannot_be_recorded_is_unknown_and_not_delivered() {
         let payment = world.sign(target);
         let before_outcome = if target == "/after" { 2 } else { 1 };
         world.ledger.plan.extend(vec![LedgerFault::Fine; before_outcome]);
-        world.ledger.plan.push_back(LedgerFault::Down);
+        // Nor can it be asked once more, or told that nothing was sent.
+        world.ledger.plan.extend(vec![LedgerFault::Down; 3]);
         let response = world.present(&payment);
         assert_eq!((response.status, response.problem().as_str()), (503, "settlement_unknown"));
         world.wait(60);

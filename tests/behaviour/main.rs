@@ -31,6 +31,7 @@ mod handles;
 mod layers;
 mod ledger;
 mod limits;
+mod lost_replies;
 mod manners;
 mod metered;
 mod mined_elsewhere;

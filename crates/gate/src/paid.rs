@@ -94,6 +94,8 @@ pub enum Step<'g> {
     /// Record something in the ledger object; [`LedgerCall::with_body`] says whether the collected
     /// body goes along.
     Record(LedgerCall, Recording<'g>),
+    /// Answer, and tell the ledger object then that nothing else was sent.
+    Leave(Reply, LedgerCall),
     /// Answer, let the held body stream, and report how that went.
     Stream(Reply, Streaming<'g>),
     /// Answer.
@@ -108,7 +110,7 @@ impl Step<'_> {
             Self::Claim(..) | Self::Resume(..) => CallResult::Good,
             // Refused; the ledger is asked whether a copy has paid.
             Self::Look(_, looking) if looking.is_after_refusal() => CallResult::Bad,
-            Self::Respond(reply) => match reply.code {
+            Self::Respond(reply) | Self::Leave(reply, _) => match reply.code {
                 Some(Code::VerifyRefused | Code::SettlementUnknown) => CallResult::Bad,
                 _ => CallResult::Open,
             },

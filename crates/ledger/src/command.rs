@@ -251,7 +251,7 @@ pub enum Command {
         #[serde(default)]
         signed: u64,
     },
-    /// Reports the progress of an unsealed response.
+    /// Reports the progress of an unsealed response, or that nothing of a stored one was sent.
     Fulfil {
         /// The fence that the claim was given.
         fence: u64,
@@ -373,6 +373,8 @@ pub enum Delivery {
     ClientLeft,
     /// The origin stopped early.
     Broken,
+    /// Nothing was sent: what is stored waits to be fetched.
+    Unsent,
 }
 
 read_enum!(Delivery {
@@ -380,6 +382,7 @@ read_enum!(Delivery {
     "complete" => Complete,
     "client_left" => ClientLeft,
     "broken" => Broken,
+    "unsent" => Unsent,
 });
 
 /// Why work ended without a response.

@@ -500,6 +500,11 @@ impl World {
                 running.stream = Some((streaming, end));
                 return true;
             }
+            Step::Leave(reply, call) => {
+                self.respond(running, reply);
+                self.tell::<Answer>(&call, None);
+                None
+            }
             Step::Respond(reply) => {
                 self.respond(running, reply);
                 None
@@ -601,6 +606,7 @@ impl Running {
             Some(Step::Read(..)) => "read",
             Some(Step::Record(..)) => "record",
             Some(Step::Stream(..)) => "stream",
+            Some(Step::Leave(..)) => "leave",
             Some(Step::Respond(..)) => "respond",
         }
     }

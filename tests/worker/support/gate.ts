@@ -119,9 +119,9 @@ export class Gate {
     await this.#run();
   }
 
-  /** Counts since the last call with a mode; with `at` the mode concerns only the call of that number. */
-  async ledger(mode?: LedgerMode, at = 0): Promise<LedgerCounts> {
-    const answer = await this.raw('GET', `/__probe/ledger${mode === undefined ? '' : `?mode=${mode}&at=${at}`}`);
+  /** Counts since the last call with a mode; with `at` the mode concerns only the call of that number, or so many from there. */
+  async ledger(mode?: LedgerMode, at = 0, times = 1): Promise<LedgerCounts> {
+    const answer = await this.raw('GET', `/__probe/ledger${mode === undefined ? '' : `?mode=${mode}&at=${at}&times=${times}`}`);
     return JSON.parse(answer.text) as LedgerCounts;
   }
 
@@ -286,6 +286,7 @@ import gate, { Ledger as Inner } from './index.js';
 import { counted } from './tally.mjs';
 let mode = 'ok';
 let at = 0;
+let times = 1;
 let calls = 0;
 const objects = new Set();
 const asked = [];
@@ -321,7 +322,7 @@ export class Ledger extends Inner {
     calls += 1;
     objects.add(this.probedId);
     asked.push(command.slice(0, 40));
-    const fault = at === 0 || at === calls ? mode : 'ok';
+    const fault = at === 0 || (at <= calls && calls < at + times) ? mode : 'ok';
     if (fault === 'down') throw new Error('probe: object down');
     if (fault === 'overloaded') throw Object.assign(new Error('Durable Object is overloaded.'), { overloaded: true });
     const answer = await super.ask(command, body);
@@ -408,7 +409,7 @@ export default {
     const counts = { calls, objects: objects.size, asked: [...asked], writes: { ...writes }, fetched: [...fetched], alarms: [...alarms], handovers: [...handovers] };
     const wanted = url.searchParams.get('mode');
     if (wanted) {
-      mode = wanted; at = Number(url.searchParams.get('at')); calls = 0; objects.clear();
+      mode = wanted; at = Number(url.searchParams.get('at')); times = Number(url.searchParams.get('times')); calls = 0; objects.clear();
       asked.length = fetched.length = alarms.length = handovers.length = 0;
       for (const name in writes) delete writes[name];
     }

@@ -111,7 +111,13 @@ impl<'g> Payments<'g> {
             row,
             chain: Lookups { inquired: false, lookups: 0 },
             failures,
-            work: Work { transaction: None, response: None, charged: None, served: now },
+            work: Work {
+                transaction: None,
+                response: None,
+                charged: None,
+                served: now,
+                fence: None,
+            },
         });
         if with_body { Step::Digest(Digesting(paid)) } else { go_on(paid) }
     }

@@ -147,7 +147,7 @@ impl<'g> PaidRequest<'g> {
         }
         let (fence, seen_block) = (report.claim.fence(), self.row.first_sight.block);
         let command = Command::Outcome { fence, result, client: report.client, seen_block };
-        Recording::begin(self, command, AfterRecord::Outcome(report.attempt))
+        Recording::begin(self, command, AfterRecord::Outcome(report.attempt, report.claim))
     }
 
     fn question(&self, known: Option<TxHash>) -> Option<Question> {

@@ -231,6 +231,8 @@ pub(super) struct Work {
     pub charged: Option<Amount>,
     /// Time when the response was there; its receipt bears it, whenever that is written.
     pub served: UnixTime,
+    /// Fence of the last record that may have moved the row on.
+    pub fence: Option<u64>,
 }
 
 /// Whether the whole response is at the edge, to be stored.

@@ -6,13 +6,15 @@ use alloc::string::String;
 use super::claim::Claim;
 use super::origin::{Streaming, captured};
 use super::settle::{Attempt, Settling};
-use super::{Eligibility, Kept, PaidRequest, Step};
+use super::{Eligibility, Kept, LedgerCall, PaidRequest, Step};
 use crate::recorded::brief;
 use crate::reply::Reply;
 use farebox_base::time::UnixTime;
 use farebox_common::payment::authorization::SignatureCheck;
 use farebox_common::problem::Code;
-use farebox_ledger::command::{Answer, Command, Failure, Fate, LedgerReply, Noted, Resend};
+use farebox_ledger::command::{
+    Answer, Command, Delivery, Failure, Fate, LedgerReply, Noted, Resend,
+};
 use farebox_ledger::entry::{Relief, relief};
 
 /// Waits for the answer to a record.
@@ -20,6 +22,8 @@ use farebox_ledger::entry::{Relief, relief};
 pub struct Recording<'g> {
     paid: Box<PaidRequest<'g>>,
     after: AfterRecord,
+    /// The same record, to be made once more if its answer is lost.
+    again: Option<LedgerCall>,
 }
 
 /// The kind of record, which decides what comes next.
@@ -35,8 +39,8 @@ pub enum AfterRecord {
     Sealed,
     /// `before`: the response is stored, or about to stream.
     Stored(Claim),
-    /// The outcome of a settle call.
-    Outcome(Attempt),
+    /// The outcome of a settle call, made under this claim.
+    Outcome(Attempt, Claim),
     /// The chain's verdict.
     Learnt,
     /// A fact about a transaction that the payer has sent; the client gets this code.
@@ -62,14 +66,21 @@ pub enum Abort {
 impl<'g> Recording<'g> {
     /// Records a command; `after` says what comes next.
     pub(super) fn begin(
-        paid: Box<PaidRequest<'g>>,
+        mut paid: Box<PaidRequest<'g>>,
         command: Command,
         after: AfterRecord,
     ) -> Step<'g> {
+        if let Command::Seal { fence, .. } | Command::Outcome { fence, .. } = &command {
+            paid.work.fence = Some(*fence);
+        }
         let mut call = paid.call(command);
         call.with_body = matches!(&after, AfterRecord::Sealed | AfterRecord::Stored(_))
             && matches!(&paid.work.response, Some((_, Kept::Whole)));
-        Step::Record(call, Self { paid, after })
+        // A repeat without proof is told nothing that another one may have got meanwhile.
+        let repeats = matches!(&after, AfterRecord::Outcome(..) | AfterRecord::Stored(_))
+            && (paid.work.response.is_some() || paid.shown_id().is_some());
+        let again = repeats.then(|| call.clone());
+        Step::Record(call, Self { paid, after, again })
     }
 
     /// Ends the work without a response.
@@ -95,6 +106,11 @@ impl<'g> Recording<'g> {
 
     /// Takes the object's reply, or `None` if it is down.
     pub fn answered(self, reply: Option<impl Into<LedgerReply>>, now: UnixTime) -> Step<'g> {
+        if reply.is_none()
+            && let Some(call) = self.again
+        {
+            return Step::Record(call, Self { again: None, ..self });
+        }
         let mut paid = self.paid;
         let reply = reply.map(Into::into);
         paid.failures.streak =
@@ -115,20 +131,20 @@ impl<'g> Recording<'g> {
             }
             // The work ended: the client hears how even if the row could not be updated.
             (AfterRecord::Over(ending), _) => end(&paid, ending, now),
-            (AfterRecord::Outcome(attempt), Some(Err(Answer::Resend(resend)))) => {
+            (AfterRecord::Outcome(attempt, _), Some(Err(Answer::Resend(resend)))) => {
                 resolve_doubt(paid, Some((attempt, resend)), Fate::Unknown, now)
             }
             // A refusal is looked up too: a facilitator that broadcasts and then refuses must not
             // make the payer pay twice.
             (
-                AfterRecord::Suspected | AfterRecord::Outcome(_),
+                AfterRecord::Suspected | AfterRecord::Outcome(..),
                 Some(Err(Answer::Fate(fate @ (Fate::Unknown | Fate::Refused { .. })))),
             ) => resolve_doubt(paid, None, fate, now),
             (AfterRecord::Suspected, _) => paid.unknown(),
             (AfterRecord::Learnt, Some(Ok(claim))) => captured(paid, claim, now),
             // The row has moved, or is being worked on: the request continues like any repeat.
             (AfterRecord::Learnt, Some(_)) => paid.ask_ledger(),
-            (AfterRecord::Learnt, None) => paid.unknown(),
+            (AfterRecord::Learnt, None) => unheard(&paid),
             (AfterRecord::Noted(noted, code), Some(Err(Answer::Absent))) if paid.move_on() => {
                 paid.note(noted, code)
             }
@@ -152,8 +168,14 @@ impl<'g> Recording<'g> {
             // Nothing was submitted; the lease ends the row.
             (AfterRecord::Sealed, None) => paid.refuse(Code::LedgerUnavailable),
             (AfterRecord::Stored(claim), Some(Ok(_))) => Streaming::begin(paid, claim),
-            (AfterRecord::Outcome(_), Some(Ok(claim))) => captured(paid, claim, now),
-            (AfterRecord::Outcome(_), Some(Err(Answer::Replay(replay)))) => {
+            (AfterRecord::Outcome(..), Some(Ok(claim))) => captured(paid, claim, now),
+            // Its own response, of which the object has told once more.
+            (AfterRecord::Outcome(_, claim), Some(Err(Answer::Replay(_))))
+                if paid.work.response.is_some() =>
+            {
+                captured(paid, claim, now)
+            }
+            (AfterRecord::Outcome(..), Some(Err(Answer::Replay(replay)))) => {
                 paid.replay(&replay.response)
             }
             // Paid, and the work outlasted its lease: the row says that a refund is due.
@@ -162,15 +184,26 @@ impl<'g> Recording<'g> {
                 Step::Respond(paid.settlement(reply))
             }
             (
-                AfterRecord::Outcome(_) | AfterRecord::Sealed | AfterRecord::Stored(_),
+                AfterRecord::Outcome(..) | AfterRecord::Sealed | AfterRecord::Stored(_),
                 Some(Err(answer)),
             ) => paid.ended(&answer, now),
-            // Money has moved or may have moved, and no row says so: the lease and the alarm
-            // finish.
-            (AfterRecord::Outcome(_) | AfterRecord::Stored(_), None) => {
-                paid.refuse(Code::SettlementUnknown)
-            }
+            // Money has moved or may have moved, and nobody knows whether the row says so. If it
+            // does not, the lease and the alarm finish.
+            (AfterRecord::Outcome(..) | AfterRecord::Stored(_), None) => unheard(&paid),
         }
+    }
+}
+
+/// Answers where the last record of the row was not answered. It may have been carried out, as if
+/// this request had been served.
+fn unheard<'g>(paid: &PaidRequest<'g>) -> Step<'g> {
+    let reply = paid.problem(Code::SettlementUnknown);
+    match paid.work.fence {
+        Some(fence) => {
+            let delivery = Delivery::Unsent;
+            Step::Leave(reply, paid.call(Command::Fulfil { fence, delivery }))
+        }
+        None => Step::Respond(reply),
     }
 }
 

@@ -39,6 +39,8 @@ impl Entry {
                 self.handed = true;
                 State::Delivered { transaction }
             }
+            // The first answer to it was lost.
+            State::Delivered { .. } if stored && self.sealed && self.handed => self.state,
             State::Delivering { transaction, sold, .. } => State::Delivering {
                 transaction,
                 lease: self.first_sign(now),
@@ -65,6 +67,7 @@ impl Entry {
             State::Settling(_) => Requester::Claimer,
             State::Unknown { resend: Some(resend), .. }
             | State::Refused { resend: Some(resend), .. } => resend.sender,
+            _ if self.has_recorded(&result) => return self.say_again(now),
             _ => return (self.with_evidence(&result, taken), Answer::Stale),
         };
         let heard = if client == Client::Answered { Requester::UnprovenRepeat } else { sender };
@@ -82,6 +85,34 @@ impl Entry {
                 let hash = text.and_then(|text| self.payment.transaction(&text));
                 self.doubt(hash.filter(|_| taken == Taken::No), client, sender, now)
             }
+        }
+    }
+
+    /// Whether the row owns the transaction of a success that its holder reports.
+    fn has_recorded(&self, result: &Outcome) -> bool {
+        let Outcome::Settled(text) = result else { return false };
+        let reported = self.payment.transaction(text);
+        reported.is_some() && reported == self.transaction()
+    }
+
+    /// Answers the holder whose first answer was lost: the row has moved, and moves no further. A
+    /// response that is not handed out was for no holder.
+    fn say_again(mut self, now: UnixTime) -> (Self, Answer) {
+        let fence = self.fence;
+        match &mut self.state {
+            State::Delivering { lease, .. } => {
+                let secs = self.leases.delivering.max(match self.payment.mode {
+                    Mode::After => STREAM_LEASE_SECS,
+                    Mode::Before => 0,
+                });
+                lease.until = lease.until.max(now.plus(secs));
+                (self, Answer::Granted { fence })
+            }
+            State::Delivered { transaction } if self.sealed && self.handed => {
+                let transaction = transaction.to_text();
+                (self, Answer::Replay(Replay { response: String::new(), transaction }))
+            }
+            _ => (self, Answer::Stale),
         }
     }
 
@@ -174,6 +205,9 @@ impl Entry {
     }
 
     pub(super) fn fulfil(mut self, delivery: Delivery, now: UnixTime) -> (Self, Answer) {
+        if delivery == Delivery::Unsent {
+            return self.unsent();
+        }
         let (transaction, sold) = match self.state {
             State::Delivering { transaction, sold, .. } => (transaction, sold),
             // It had only been silent: what its holder says now is better than no word.
@@ -194,7 +228,17 @@ impl Entry {
                 State::Delivered { transaction }
             }
             Delivery::Broken => undelivered(transaction, sold, now),
+            Delivery::Unsent => return (self, Answer::Stale),
         };
+        (self, Answer::Recorded)
+    }
+
+    /// Records that a stored response was handed to no one by this holder.
+    fn unsent(mut self) -> (Self, Answer) {
+        if !self.sealed || !matches!(self.state, State::Delivered { .. }) {
+            return (self, Answer::Stale);
+        }
+        self.handed = false;
         (self, Answer::Recorded)
     }
 

@@ -1,0 +1,162 @@
+//! Records that a ledger object has kept and whose answer was lost: the Worker asks once more, and what it has not sent waits
+//! for its payer. Spec: docs/design.md, "Faults".
+
+use farebox_core::gate::paid::StreamEnd;
+use farebox_core::ledger::State;
+
+use crate::world::facilitator::{Repeats, Settle};
+use crate::world::ledger::LedgerFault::{Down, Fine, ReplyLost, WriteFails};
+use crate::world::origin::Say;
+use crate::world::payer::Payment;
+use crate::world::{Response, With, World, paid};
+
+/// The records after which a stored response is handed out: the route, and the commands before it.
+const LAST: [(&str, usize); 2] = [("/after", 2), ("/before", 2)];
+/// Those after which the work goes on.
+const RECORDS: [(&str, usize); 3] = [("/after", 2), ("/before", 1), ("/before", 2)];
+
+fn is_served(world: &World, response: &Response, payment: &Payment, case: &str) {
+    assert!(response.is_delivery(), "{case}: {}", response.problem());
+    assert_eq!(response.headers.get("payment-replayed"), None, "{case}");
+    assert!(matches!(world.ledger.state(), State::Delivered { .. }), "{case}");
+    assert_eq!(world.facilitator.settles_of(&payment.nonce), 1, "{case}");
+    assert_eq!(world.origin.calls.len(), 1, "{case}");
+}
+
+//
+#[test]
+pub fn a_record_whose_answer_is_lost_is_asked_for_once_more_and_its_response_is_served() {
+    for fault in [ReplyLost, Down, WriteFails] {
+        for (target, before) in RECORDS {
+            let case = format!("{target} {before} {fault:?}");
+            let mut usual = World::new();
+            let expected = usual.pay(target);
+            let mut world = World::new();
+            let payment = world.sign(target);
+            world.ledger.plan.extend(vec![Fine; before]);
+            world.ledger.plan.push_back(fault);
+            let response = world.present(&payment);
+            is_served(&world, &response, &payment, &case);
+            assert_eq!(response.body, expected.body, "{case}");
+            let lost = u32::from(fault != Down);
+            assert_eq!(world.ledger.commands, usual.ledger.commands + lost, "{case}");
+            // It was sent: another payment is another purchase.
+            let next = world.sign(target);
+            assert!(world.present(&next).is_delivery(), "{case}");
+            assert!(world.facilitator.chain.is_paid(&next.nonce), "{case}");
+        }
+    }
+}
+
+//
+#[test]
+fn a_stream_whose_record_has_no_answer_flows_after_the_second_one() {
+    let stream = "200\ncontent-type: text/event-stream";
+    for (target, before) in RECORDS {
+        let mut world = World::new();
+        world.origin.plan.push_back(Say::Slow(stream, StreamEnd::Complete));
+        let payment = world.sign(target);
+        world.ledger.plan.extend(vec![Fine; before]);
+        world.ledger.plan.push_back(ReplyLost);
+        let response = world.present(&payment);
+        assert_eq!(response.stream, Some(StreamEnd::Complete), "{target} {before}");
+        is_served(&world, &response, &payment, target);
+    }
+}
+
+//
+#[test]
+pub fn what_was_recorded_and_never_sent_is_fetched_by_the_payers_next_payment() {
+    for (target, before) in LAST {
+        let mut world = World::new();
+        let payment = world.sign(target);
+        world.ledger.plan.extend(vec![Fine; before]);
+        world.ledger.plan.extend([ReplyLost, ReplyLost]);
+        let first = world.present(&payment);
+        assert_eq!((first.status, first.problem().as_str()), (503, "settlement_unknown"));
+        assert!(matches!(world.ledger.state(), State::Delivered { .. }), "{target}");
+        // The header is on the chain, and fetches nothing by itself.
+        assert_eq!(world.present(&payment).problem(), "payment_already_delivered", "{target}");
+        let next = world.sign(target);
+        let fetched = world.present(&next);
+        assert!(fetched.is_delivery(), "{target}: {}", fetched.problem());
+        assert_eq!(fetched.headers.get("payment-replayed"), Some("true"), "{target}");
+        assert!(!world.facilitator.chain.is_used(&next.nonce), "{target}: not charged again");
+        assert_eq!(world.origin.calls.len(), 1, "{target}");
+        // Once.
+        let third = world.sign(target);
+        assert!(world.present(&third).is_delivery(), "{target}");
+        assert!(world.facilitator.chain.is_paid(&third.nonce), "{target}");
+    }
+}
+
+#[test]
+fn without_the_word_that_nothing_was_sent_the_payers_signature_fetches_it() {
+    for (target, before) in LAST {
+        let mut world = World::new();
+        let payment = world.sign(target);
+        world.ledger.plan.extend(vec![Fine; before]);
+        world.ledger.plan.extend([ReplyLost, ReplyLost, Down]);
+        assert_eq!(world.present(&payment).problem(), "settlement_unknown", "{target}");
+        let again = world.again(&payment, &world.payer);
+        assert!(world.send(again).is_delivery(), "{target}");
+        assert_eq!(world.origin.calls.len(), 1, "{target}");
+    }
+}
+
+#[test]
+fn what_was_paid_first_and_could_not_begin_is_owed() {
+    let mut world = World::new();
+    let payment = world.sign("/before");
+    world.ledger.plan.extend([Fine, ReplyLost, ReplyLost]);
+    assert_eq!(world.present(&payment).problem(), "settlement_unknown");
+    world.wait(66);
+    assert_eq!(world.present(&payment).problem(), "refund_due");
+    assert_eq!(world.origin.calls.len(), 0);
+}
+
+//
+#[test]
+fn what_the_chain_has_shown_and_nobody_was_told_waits_for_the_payers_next_payment() {
+    let mut world = World::with_chain();
+    let payment = world.sign("/after");
+    world.facilitator.settle_plan.extend([Settle::SilentAfter, Settle::SilentBefore]);
+    let mut running = world.start(paid(&payment), b"");
+    for step in ["read", "record"] {
+        while running.next() != step {
+            assert!(world.advance(&mut running), "{step}");
+        }
+    }
+    world.ledger.plan.push_back(ReplyLost);
+    while world.advance(&mut running) {}
+    assert_eq!(running.response.unwrap().problem(), "settlement_unknown");
+    assert!(matches!(world.row_of(&payment.nonce).state, State::Delivered { .. }));
+    let next = world.sign("/after");
+    assert!(world.present(&next).is_delivery());
+    assert!(!world.facilitator.chain.is_used(&next.nonce));
+    assert_eq!(world.origin.calls.len(), 1);
+}
+
+//
+#[test]
+pub fn a_reader_of_the_chain_who_sends_a_payment_again_is_told_nothing_once_more() {
+    let mut world = World::new();
+    world.facilitator.repeats = Repeats::Idempotent;
+    let payment = world.sign("/after");
+    let own = || paid(&payment).header("idempotency-key", &"k".repeat(22));
+    world.facilitator.settle_plan.extend([Settle::SilentAfter, Settle::SilentBefore]);
+    assert_eq!(world.send(own()).problem(), "settlement_unknown");
+    world.wait(70);
+    let mut stranger = world.start(paid(&payment), b"");
+    while stranger.next() != "record" {
+        assert!(world.advance(&mut stranger), "{:?}", stranger.response);
+    }
+    world.ledger.plan.push_back(ReplyLost);
+    world.advance(&mut stranger);
+    // Meanwhile its payer fetches it.
+    assert!(world.send(own()).is_delivery());
+    while world.advance(&mut stranger) {}
+    let told = stranger.response.unwrap();
+    assert_eq!((told.status, told.problem().as_str()), (503, "settlement_unknown"));
+    assert_eq!(world.origin.calls.len(), 1);
+}
