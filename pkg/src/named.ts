@@ -11,6 +11,13 @@ export type Named = {
   readonly content?: string;
 };
 
+/**
+ * Whether content that came without a receipt has ended a purchase: that of a plain request, once nothing that was signed for it can be charged. Under a key,
+ * or of a tool, it is one purchase until its receipt.
+ */
+export const endedByTime = (isAnswered: boolean, isDead: boolean, content: string | undefined, isTool = false): boolean =>
+  isAnswered && isDead && content === undefined && !isTool;
+
 /** The name of a request: under a key {@link purchaseOf} alone, otherwise that and its body. */
 export async function nameOf(request: Plain): Promise<Named> {
   const facts = new TextEncoder().encode(purchaseOf(request));

@@ -1,6 +1,6 @@
 /**
  * Purchases of one wrapped `fetch` that ended without a receipt: the next call for the same request goes on with them. No status
- * says whether money moved, so only a delivery with its receipt ends a purchase, or time.
+ * says whether money moved, so only a delivery with its receipt ends a purchase, or time, which {@link endedByTime} is about.
  */
 import type { Exchange } from '#wasm';
 
@@ -8,7 +8,7 @@ import { isBodiless } from './body.js';
 import { FareboxError, type SentPayment, told } from './error.js';
 import { oldestOfFullest } from './fullest.js';
 import type { Opens } from './keeping.js';
-import { delivered, KeysUnderWay, nameOf, refuseOther } from './named.js';
+import { delivered, endedByTime, KeysUnderWay, type Named, nameOf, refuseOther } from './named.js';
 import { noted } from './noted.js';
 import type { Proposal } from './options.js';
 import { isUnended } from './sent.js';
@@ -22,7 +22,7 @@ type Purchase = Placed & {
   readonly content: string | undefined;
   /** Unix seconds after which nothing that was signed for it can be charged. */
   readonly ends: number;
-  /** Whether an answer of success was read to its end, without a receipt: then time ends it. */
+  /** Whether an answer of success was read to its end, without a receipt. */
   isAnswered: boolean;
 };
 
@@ -106,14 +106,14 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   };
 
   /** The oldest for this request that goes on. From here on it is under way. */
-  const take = (name: string): { purchase: Purchase; step: string } | undefined => {
+  const take = ({ name, content }: Named): { purchase: Purchase; step: string } | undefined => {
     for (;;) {
       const at = open.findIndex(([known]) => known === name);
       const [[, purchase] = []] = at < 0 ? [] : open.splice(at, 1);
       if (purchase === undefined) return undefined;
       const isDead = hasEnded(purchase);
-      const step =
-        isDead && purchase.isAnswered ? undefined : told(() => purchase.exchange.goOn(policy, pin, isDead, confirm !== undefined, now()));
+      const goesOn = !endedByTime(purchase.isAnswered, isDead, content);
+      const step = goesOn ? told(() => purchase.exchange.goOn(policy, pin, isDead, confirm !== undefined, now())) : undefined;
       if (step !== undefined) return { purchase, step };
       if (!isDead) {
         leave(name, purchase);
@@ -134,7 +134,7 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
     if (key !== undefined) keys.begin(named);
     let taken: ReturnType<typeof take>;
     try {
-      taken = take(name);
+      taken = take(named);
     } catch (error) {
       if (key !== undefined) keys.end(named);
       throw error;

@@ -5,7 +5,7 @@ import { KEPT, keptIn, openRow, openRowsOf, refusal, wayIn } from './bought.js';
 import { FareboxError, type SentPayment, unusable } from './error.js';
 import { hexOf } from './hex.js';
 import type { Keeping, Opens } from './keeping.js';
-import { delivered, KeysUnderWay, type Named, nameOf, refuseOther } from './named.js';
+import { delivered, endedByTime, KeysUnderWay, type Named, nameOf, refuseOther } from './named.js';
 import type { Proposal, Receipt, Resuming } from './options.js';
 import { endOf, unresolved, whenRead } from './purchases.js';
 import { type Gone, goneOn, traceOf } from './restored.js';
@@ -31,7 +31,7 @@ export type KeptPayment = {
   readonly ends?: number;
   /** The account that signed it; of one that is open. */
   readonly payer?: string;
-  /** Whether an answer of success came for it without a receipt; of one that is open. Once it has ended, the same request is another purchase. */
+  /** Whether an answer of success came for it without a receipt; of one that is open. Once it has ended, the same request is another purchase, unless it has a key or calls a tool. */
   readonly answered?: true;
   readonly receipt?: Receipt;
 };
@@ -42,7 +42,7 @@ type Trail = Trace & {
   readonly askedUrl?: string;
   /** What its key stands for. */
   readonly content?: string;
-  /** Whether an answer of success was read to its end, without a receipt: then time ends it. */
+  /** Whether an answer of success was read to its end, without a receipt. */
   readonly answered?: true;
   /** Where its nonce is taken once; null if it is not the payer's. */
   readonly slot?: string | null;
@@ -68,10 +68,13 @@ type Left = Gone & { readonly row: Row };
 /** A purchase of an earlier call, and what there was when this one began: the marks of all rows, and the names of those that were delivered and not read. */
 type Taken = { readonly left: Left | undefined; readonly before: ReadonlySet<string> };
 
-/** Keeps purchases as `resume` does; one whose receipt came with an answer that is given once is over at once, whatever becomes of the rest. */
-export const resuming = (isGivenOnce: Given): Resuming => ({
+/**
+ * Keeps purchases as `resume` does; one whose receipt came with an answer that is given once is over at once, whatever becomes of the rest. Those of tools end
+ * by their receipt alone.
+ */
+export const resuming = (isGivenOnce: Given, areTools = false): Resuming => ({
   open: ((store, now, policy, options) => {
-    const payments = new OpenPayments(store, now);
+    const payments = new OpenPayments(store, now, areTools);
     return async (request, endpoint) => {
       const named = await nameOf(request);
       const { name, content } = named;
@@ -128,13 +131,15 @@ const underWay = new WeakMap<Store, KeysUnderWay>();
 class OpenPayments {
   readonly #store: Store;
   readonly now: () => number;
+  readonly #areTools: boolean;
   /** Names of those that this process is paying, or asks somebody to send: they are no remains of a crash. */
   readonly #mine: Making;
   readonly #keys: KeysUnderWay;
 
-  constructor(store: Store, now: () => number) {
+  constructor(store: Store, now: () => number, areTools: boolean) {
     this.#store = store;
     this.now = now;
+    this.#areTools = areTools;
     this.#mine = paying.get(store) ?? new Map();
     paying.set(store, this.#mine);
     this.#keys = underWay.get(store) ?? new KeysUnderWay();
@@ -165,7 +170,7 @@ class OpenPayments {
       // Of what has ended a person is asked whether to go on, and other calls know nothing of that.
       this.#mine.set(name, 'asks');
       try {
-        const left = this.#goesOn(row, policy, options);
+        const left = this.#goesOn(row, content, policy, options);
         if (left !== undefined) return { left, before };
       } catch (error) {
         this.leave(row);
@@ -194,11 +199,11 @@ class OpenPayments {
   }
 
   /** The exchange of a kept purchase, and its first step; `undefined` if it is over. */
-  #goesOn(row: Row, policy: string, { pin, confirm }: Parameters<Opens>[3]): Left | undefined {
+  #goesOn(row: Row, content: string | undefined, policy: string, { pin, confirm }: Parameters<Opens>[3]): Left | undefined {
     const { trail } = row;
     const now = this.now();
     const isDead = !isUnended(trail.ends, now);
-    if (isDead && trail.answered) return undefined;
+    if (endedByTime(trail.answered === true, isDead, content, this.#areTools)) return undefined;
     const gone = goneOn(trail, { policy, pin, asks: confirm !== undefined, isDead, now });
     if (gone === 'over') return undefined;
     if (gone !== 'unreadable') return { row, ...gone };

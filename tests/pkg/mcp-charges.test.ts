@@ -85,6 +85,7 @@ for (const [processes, isOne] of [
 ] as const) {
   // A-205
   // A-767
+  // A-813
   test(`farebox-mcp, ${processes}: whatever a server does with a payment, a call is charged once, and a delivered one is over`, {
     timeout: 120_000,
   }, async () => {
@@ -93,10 +94,13 @@ for (const [processes, isOne] of [
         const place = join(folder.path, `${isOne}-${at}`);
         const store = fileStore(place);
         await store.read();
+        // From the third call on, what was signed before has ended.
+        let later = 0;
         const open = () =>
           paidTools({ weather: { command: process.execPath, args: [program, place] } }, () => ({
             signer: localSigner(PAYER_KEY),
             store: fileStore(place),
+            now: () => Date.now() / 1000 + later,
             ...OPTIONS,
           }));
         let tools = open();
@@ -110,6 +114,7 @@ for (const [processes, isOne] of [
         try {
           writeFileSync(join(place, 'way'), way);
           for (let turn = 0; turn < 4; turn += 1) {
+            later = Math.max(turn - 1, 0) * 400;
             const said = await ask();
             const text = JSON.stringify(said);
             assert.match(text, /call this tool again with exactly the same arguments: the same payment is sent again/, text);
@@ -166,17 +171,24 @@ const FAILS: Record<string, () => McpCallResult> = {
 
 for (const [name, answer] of Object.entries(FAILS)) {
   // A-205
+  // A-813
   test(`payMcpTool continues a purchase that ended with ${name}: with a store, and in this process without one`, async () => {
     for (const store of [memoryStore(), undefined]) {
       const { call, charged, sells, at } = tool(answer);
+      let later = 0;
       const options: PayOptions & { server: string } = {
         signer: watchedSigner(),
         server: `weather-${Object.keys(FAILS).indexOf(name)}`,
         policy: { deadlineSecs: 1 },
+        now: () => Date.now() / 1000 + later,
         ...(store === undefined ? {} : { store }),
       };
       const pay = () => payMcpTool(call, { name: 'forecast', arguments: { city: 'here' } }, options);
-      for (let turn = 0; turn < 3; turn += 1) await pay().catch(() => undefined);
+      for (let turn = 0; turn < 4; turn += 1) {
+        // The last two come after the end of all that was signed before.
+        later = Math.max(turn - 1, 0) * 400;
+        await pay().catch(() => undefined);
+      }
       sells.now = true;
       const { receipt, payment } = await pay();
       assert.deepEqual([charged.size, receipt?.amount, payment?.key.length], [1, '10000', 66]);

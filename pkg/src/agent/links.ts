@@ -84,7 +84,7 @@ export async function payPaymentLink(url: string, expected: ExpectedLink, option
   const confirm = async (proposal: Proposal): Promise<boolean> => {
     isOther = !isExpected(proposal, expected);
     if (isOther) return false;
-    const again = proposal.again || (await endedFor(place, store)).length > 0;
+    const again = proposal.again || (await answeredFor(place, store)).length > 0;
     if (options.confirm !== undefined) return (await options.confirm({ ...proposal, again })) === true;
     // What is asked of a person without one is asked of the policy.
     if (again && options.policy?.payAgain !== true) throw unresolved();
@@ -99,7 +99,7 @@ export async function payPaymentLink(url: string, expected: ExpectedLink, option
     signal,
     async (): Promise<{ receipt?: Receipt | undefined; payment?: SentPayment | undefined }> => {
       // What this store has paid, with its receipt, is not paid again while its treasury has not noticed.
-      const paid = (await endedFor(place, store)).find((it) => it.receipt !== undefined);
+      const paid = (await answeredFor(place, store)).find((it) => it.receipt !== undefined);
       if (paid !== undefined) return paid;
       // The key makes the nonces of two processes one.
       const init = { headers: { 'idempotency-key': id }, redirect: 'manual', ...(signal === undefined ? {} : { signal }) } as const;
@@ -128,9 +128,9 @@ export async function payPaymentLink(url: string, expected: ExpectedLink, option
 /** How long an answer may take, milliseconds. */
 const ANSWER_MS = 30_000;
 
-/** The payments that a store has of a link and whose fate is not open: with a receipt, or ended without one. */
-const endedFor = async (place: string, store: Store): Promise<KeptPayment[]> =>
-  (await sentPayments(store)).filter((it) => !it.open && it.url === place);
+/** The payments that a store has of a link and that were answered, with a receipt or without one, or were let go. */
+const answeredFor = async (place: string, store: Store): Promise<KeptPayment[]> =>
+  (await sentPayments(store)).filter((it) => it.url === place && (!it.open || it.answered === true));
 
 async function stateOf(origin: string, id: string, asking: Asking): Promise<PaymentLinkState> {
   const { status, said, data } = await asked(origin, { method: 'GET', path: `/p/${id}/status` }, asking);

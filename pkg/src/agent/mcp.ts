@@ -6,8 +6,11 @@ import { wrapFetch } from '../fetch.js';
 import { membersOf } from '../members.js';
 import type { PayOptions, Receipt } from '../options.js';
 import { paymentOf, receiptOf } from '../receipts.js';
-import { resume } from '../resume.js';
+import { resuming } from '../resume.js';
 import { storeOf } from './signer-store.js';
+
+/** Keeps a tool with its arguments as one purchase until its receipt. */
+const resumeTool = resuming(() => false, true);
 
 /** The parameters of `tools/call`. */
 export type McpCallParams = { name: string; arguments?: Record<string, unknown>; _meta?: Record<string, unknown> };
@@ -131,7 +134,7 @@ export async function payMcpTool(
         throw error;
       }
     }),
-    { ...pay, store, resume, acceptPayment: false },
+    { ...pay, store, resume: resumeTool, acceptPayment: false },
   );
   try {
     const response = await fetch(mcpToolUrl(server, name), {

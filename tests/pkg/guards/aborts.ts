@@ -98,7 +98,7 @@ export const ABORTS: readonly Guard[] = [
   [
     "a link that was answered without a receipt is a person's to pay again",
     'agent/links.js',
-    'proposal.again || (await endedFor(place, store)).length > 0',
+    'proposal.again || (await answeredFor(place, store)).length > 0',
     'proposal.again',
     ['links-lost', 'what was answered without a receipt'],
   ],

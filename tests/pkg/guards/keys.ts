@@ -162,6 +162,28 @@ export const KEYS: readonly Guard[] = [
     ['two-tokens', 'an answer that is held back past the end of its payment lets no other call under its key pay another token, with one'],
   ],
   [
+    'content without a receipt ends no key in a process',
+    'named.js',
+    ' && content === undefined',
+    '',
+    ['without-receipt', 'content without a receipt under a key is no other purchase once it has ended, in one'],
+  ],
+  [
+    'nor in a store',
+    'named.js',
+    ' && content === undefined',
+    '',
+    ['without-receipt', 'content without a receipt under a key is no other purchase once it has ended, with one'],
+  ],
+  ['nor a call of a tool', 'named.js', ' && !isTool', '', ['mcp-charges', 'payMcpTool continues a purchase that ended with a result']],
+  [
+    'and ends a plain request',
+    'named.js',
+    'isAnswered && isDead',
+    'false',
+    ['without-receipt', 'a plain request is another purchase once its content came without a receipt and has ended, with one'],
+  ],
+  [
     'what was dropped since is not taken for what never was',
     'resume.js',
     'hasDropped(rows, ',
