@@ -10,7 +10,7 @@ import type { Proposal, Receipt, Resuming } from './options.js';
 import { endOf, unresolved, whenRead } from './purchases.js';
 import { type Gone, goneOn, traceOf } from './restored.js';
 import { freeRoom, holdRoom } from './room.js';
-import { hasDropped, isUnended, type SentRow, sentIn, withoutSent, withSent } from './sent.js';
+import { type Began, beganIn, hasDropped, isUnended, markOf, type SentRow, sentIn, withoutSent, withSent } from './sent.js';
 import { isBeside, type Placed } from './slots.js';
 import { type Store, update } from './store.js';
 import type { Trace } from './trace.js';
@@ -65,8 +65,8 @@ type Requested = {
 /** Whether an answer is given to nobody again. */
 type Given = (response: Response) => boolean;
 type Left = Gone & { readonly row: Row };
-/** A purchase of an earlier call, and what there was when this one began: the marks of all rows, and the names of those that were delivered and not read. */
-type Taken = { readonly left: Left | undefined; readonly before: ReadonlySet<string> };
+/** A purchase of an earlier call, and what there was when this one began: among the marks the names of rows that were delivered and not read. */
+type Taken = { readonly left: Left | undefined; readonly began: Began };
 
 /**
  * Keeps purchases as `resume` does; one whose receipt came with an answer that is given once is over at once, whatever becomes of the rest. Those of tools end
@@ -82,7 +82,7 @@ export const resuming = (isGivenOnce: Given, areTools = false): Resuming => ({
       const over = (): void => payments.end(named);
       let taken: Taken;
       try {
-        taken = await payments.take(named, policy, options);
+        taken = await payments.take(named, request.url, policy, options);
       } catch (error) {
         over();
         throw error;
@@ -156,22 +156,22 @@ class OpenPayments {
   }
 
   /** The oldest payment for this request whose fate is open and which this process is not paying; from here on it is. */
-  async take({ name: purchase, content }: Named, policy: string, options: Parameters<Opens>[3]): Promise<Taken> {
+  async take({ name: purchase, content }: Named, url: string, policy: string, options: Parameters<Opens>[3]): Promise<Taken> {
     for (;;) {
       const { record } = await this.#store.read();
       const rows = sentIn(record);
       if (content !== undefined) for (const it of keptIn(rows, purchase)) refuseOther(it.content, content);
       const unread = [...this.#mine].filter(([, state]) => state === 'delivered').map(([name]) => name);
-      const before = new Set([...rows.map(markOf), ...unread]);
+      const began = beganIn(rows, url, unread);
       const found = rows.find(([name, , open]) => open && name.startsWith(openRow(purchase)) && !this.#mine.has(name));
-      if (found === undefined) return { left: undefined, before };
+      if (found === undefined) return { left: undefined, began };
       const [name, , , text] = found;
       const row = { name, trail: JSON.parse(text) as Trail };
       // Of what has ended a person is asked whether to go on, and other calls know nothing of that.
       this.#mine.set(name, 'asks');
       try {
         const left = this.#goesOn(row, content, policy, options);
-        if (left !== undefined) return { left, before };
+        if (left !== undefined) return { left, began };
       } catch (error) {
         this.leave(row);
         throw error;
@@ -214,7 +214,7 @@ class OpenPayments {
    * Keeps a payment, durably, before it is sent; one of the same exchange gives way to it. What another process has ended
    * since this one began stays as it is, and the payment does not leave.
    */
-  async keep(purchase: string, trail: Trail, goneOn: Row | undefined, began: ReadonlySet<string>): Promise<Row> {
+  async keep(purchase: string, trail: Trail, goneOn: Row | undefined, began: Began): Promise<Row> {
     const name = openRow(purchase, trail.key);
     const before = goneOn?.name;
     let row: Row = { name, trail };
@@ -222,7 +222,7 @@ class OpenPayments {
       const rows = sentIn(record);
       // What this process went on with is gone: it has ended, or something else is signed for it.
       const isGone = before !== undefined && !rows.some(([known]) => known === before);
-      const isEnded = rows.some((stored) => !began.has(markOf(stored)) && isOf(stored, trail));
+      const isEnded = rows.some((stored) => !began.marks.has(markOf(stored)) && isOf(stored, trail));
       const stands = rows.find(([known]) => known === before)?.[3];
       const isByChannel = goneOn === undefined && trail.content !== undefined && wayIn(rows, purchase)?.channel !== undefined;
       if (
@@ -239,11 +239,12 @@ class OpenPayments {
         const isOther = trail.proof === '' || (known !== name && isBeside(trail, other));
         // Of what has ended a call that goes on with nothing was told nothing. Who is asked here, person or server, has all the time, and so
         // does a delivery that came since.
-        const isTold = this.#mine.has(known) ? began.has(known) : before !== undefined;
+        const isTold = this.#mine.has(known) ? began.marks.has(known) : before !== undefined;
         return isOther && (isUnended(other.ends, this.now()) || !isTold);
       };
-      if (trail.derives === true && (rows.some(isBesideOpen) || hasDropped(rows, trail.url, this.now(), (row) => began.has(markOf(row)))))
-        throw unresolved();
+      // What it goes on with is still there.
+      const mayMiss = before === undefined && hasDropped(rows, trail.url, began);
+      if (trail.derives === true && (mayMiss || rows.some(isBesideOpen))) throw unresolved();
       // What was signed before, or by another process under the same nonce, may end later.
       const others = rows.filter(([known]) => known === name || known === before).map(([, , , text]) => (JSON.parse(text) as Trail).ends);
       const ends = Math.max(trail.ends, ...others);
@@ -296,14 +297,14 @@ class Kept implements Keeping {
   readonly #askedUrl: string;
   readonly #facts: Facts;
   readonly left: Keeping['left'];
-  readonly #before: ReadonlySet<string>;
+  readonly #began: Began;
   readonly #signal: AbortSignal | null | undefined;
   readonly #over: () => void;
   readonly #isGivenOnce: Given;
   #row: Row | undefined;
   #signed: Pick<Trail, 'at' | 'proof' | 'isHash'> | undefined;
 
-  constructor(payments: OpenPayments, request: Requested, facts: Facts, { left, before }: Taken) {
+  constructor(payments: OpenPayments, request: Requested, facts: Facts, { left, began }: Taken) {
     this.#payments = payments;
     this.#request = request.name;
     this.#askedUrl = request.url;
@@ -313,7 +314,7 @@ class Kept implements Keeping {
     this.#facts = facts;
     this.left = left === undefined ? undefined : { ...left, url: left.row.trail.url };
     this.#row = left?.row;
-    this.#before = before;
+    this.#began = began;
   }
 
   owns(): boolean {
@@ -365,7 +366,7 @@ class Kept implements Keeping {
 
   /** Keeps what was signed, or is about to be sent. */
   async #keeps(exchange: Exchange, what: Signed): Promise<void> {
-    this.#row = await this.#payments.keep(this.#request, this.#trailOf(exchange, what), this.#row, this.#before);
+    this.#row = await this.#payments.keep(this.#request, this.#trailOf(exchange, what), this.#row, this.#began);
     this.#payments.freeRoom(this);
   }
 
@@ -416,9 +417,8 @@ class Kept implements Keeping {
 const hasOther = (trail: Trail, goneOn: Trail, stands: Trail): boolean =>
   (stands.proof !== goneOn.proof || stands.at !== goneOn.at) && isBeside(trail, stands);
 
-/** Whether a row is of a purchase that is over, and the mark by which one is told from a later one of its key. */
+/** Whether a row is of a purchase that is over. */
 const isOver = ([name, , open]: SentRow): boolean => !open && name.startsWith(KEPT);
-const markOf = ([name, at, , text]: SentRow): string => `${name} ${at} ${text.length}`;
 
 /** The name of a purchase before its transaction has one: the bytes from which the key of its caller is known, else random ones. */
 const nameOfSeed = (seed: readonly number[]): string => `0x${hexOf(seed.slice(0, 32))}`;

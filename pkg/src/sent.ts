@@ -16,6 +16,8 @@ const MAX_TEXT = 4 * 1024 * 1024;
 /** Characters of the rows of one host: what it answers is kept, and must leave room for the others. */
 const MAX_HOST_TEXT = MAX_TEXT / 8;
 type Measure = 'size' | 'count';
+/** Names the row that counts by host what was dropped: open and without an end, it stays itself. */
+const DROPPED = 'dropped';
 const LIMITS: readonly (readonly [measure: Measure, most: number])[] = [
   ['size', MAX_TEXT],
   ['count', MOST_ROWS],
@@ -72,11 +74,49 @@ export function isUnended(ends: number | undefined, now: number): boolean {
   return now <= (ends ?? Infinity) + LATE_SECS;
 }
 
-/** Whether rows of a host were dropped that came after all of which this is true: the oldest go first, and none of those is left. */
-export function hasDropped(rows: readonly SentRow[], url: string, now: number, isOlder: (row: SentRow) => boolean): boolean {
-  if (rows.length < MOST_KNOWN) return false;
-  const known = rows.map((row) => placed(row, now)).filter(({ isKnown, host }) => isKnown && host === new URL(url).host);
-  return known.length >= MOST_KNOWN && !known.some(({ row }) => isOlder(row));
+/** What there is when a call begins: the marks of all rows, and how many of its host were dropped before. */
+export type Began = { readonly marks: ReadonlySet<string>; readonly dropped: number };
+
+/** What a record has when a call for a URL begins, with more marks. */
+export function beganIn(rows: readonly SentRow[], url: string, more: readonly string[] = []): Began {
+  return { marks: new Set([...rows.map(markOf), ...more]), dropped: droppedOf(rows, new URL(url).host) };
+}
+
+/** The mark by which a row is told from a later one of its key. */
+export const markOf = ([key, at, isOpen, text]: SentRow): string => `${key} ${at} ${isOpen} ${text.length}`;
+
+/**
+ * Whether a row of its host may have come since a call began and is gone: what the call does not find may have been paid. The oldest
+ * go first, so nothing has where one is left that could go before. Counted, and not timed: clocks differ.
+ */
+export function hasDropped(rows: readonly SentRow[], url: string, { marks, dropped }: Began): boolean {
+  const { host } = new URL(url);
+  if (droppedOf(rows, host) === dropped) return false;
+  return !rows.some((row) => {
+    if (row[2] || !marks.has(markOf(row))) return false;
+    // At a time at which nothing has ended: until its end a refund stays where others go.
+    const it = placed(row, 0);
+    return it.isKnown && it.host === host;
+  });
+}
+
+const droppedOf = (rows: readonly SentRow[], host: string): number => {
+  const counts = droppedIn(rows);
+  return (counts.get(host) ?? 0) + (counts.get('') ?? 0);
+};
+
+/** How many were dropped of each host, and together of those that are not counted by themselves. */
+const droppedIn = (rows: readonly SentRow[]): Map<string, number> =>
+  new Map(JSON.parse(rows.find(([key]) => key === DROPPED)?.[3] ?? '[]') as [string, number][]);
+
+/** These rows with the count of what was dropped of these hosts; of too many hosts all is counted together. */
+function counting(rows: readonly SentRow[], hosts: readonly string[], now: number): readonly SentRow[] {
+  if (hosts.length === 0) return rows;
+  const counts = droppedIn(rows);
+  for (const host of hosts) counts.set(host, (counts.get(host) ?? 0) + 1);
+  const all = [...counts];
+  const few = all.length > MOST_KNOWN ? [['', all.reduce((sum, [, count]) => sum + count, 0)]] : all;
+  return [[DROPPED, now, true, JSON.stringify(few)], ...rows.filter(([key]) => key !== DROPPED)];
 }
 
 function rowsOf(value: Record<string, unknown>): readonly SentRow[] {
@@ -105,10 +145,10 @@ class Share {
   }
 
   /** Drops the oldest that may go, into `gone`; whether there was one. */
-  drops(gone: Set<SentRow>): boolean {
+  drops(gone: Map<SentRow, string>): boolean {
     const it = this.#gives.shift();
     if (it === undefined) return false;
-    gone.add(it.row);
+    gone.set(it.row, it.host);
     this.known -= 1;
     this.count -= 1;
     this.size -= it.size;
@@ -120,7 +160,7 @@ class Share {
 function within(rows: readonly SentRow[], now: number): readonly SentRow[] {
   // What the texts say is read only where there may be too much of it.
   if (rows.length <= MOST_KNOWN && rows.reduce((sum, row) => sum + sizeOf(row), 0) <= MAX_HOST_TEXT) return rows;
-  const gone = new Set<SentRow>();
+  const gone = new Map<SentRow, string>();
   const shares = new Map<string, Share>();
   let own: Placed | undefined;
   for (const [at, row] of rows.entries()) {
@@ -148,7 +188,8 @@ function within(rows: readonly SentRow[], now: number): readonly SentRow[] {
     }
   }
   if (sum('size') > MAX_TEXT) throw full('');
-  return rows.filter((row) => !gone.has(row));
+  const left = rows.filter((row) => !gone.has(row));
+  return counting(left, [...gone.values()], now);
 }
 
 /** A row with what its text says: its host, which those of channels do not name, and whether it has to stay. */

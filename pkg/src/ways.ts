@@ -3,16 +3,17 @@ import { type Left, leftIn, refusal, type Voucher, WAY } from './bought.js';
 import { FareboxError } from './error.js';
 import { KeysUnderWay, type Named, nameOf, refuseOther } from './named.js';
 import { noted } from './noted.js';
+import { unresolved } from './purchases.js';
 import { paymentOf, receiptOf } from './receipts.js';
 import type { Plain } from './request.js';
-import { sentIn, withoutSent, withSent } from './sent.js';
+import { type Began, beganIn, hasDropped, sentIn, withoutSent, withSent } from './sent.js';
 import { type Store, update } from './store.js';
 
 /** Thrown where another call has paid for the purchase since this one looked: it looks again, and shows the same voucher. */
 export class LooksAgain extends Error {}
 
-/** A call of a purchase under a key, and what it knows to have left for it. */
-export type Call = Named & { readonly id: string; readonly url: string; known?: Left | undefined };
+/** A call of a purchase under a key, what there was when it began, and what it knows to have left for it. */
+export type Call = Named & { readonly id: string; readonly url: string; readonly began: Began; known?: Left | undefined };
 
 export class Ways {
   readonly #store: Store;
@@ -28,10 +29,12 @@ export class Ways {
   async begin(request: Plain, id: string): Promise<Call | undefined> {
     const named = await nameOf(request);
     if (named.content === undefined) return undefined;
-    const call: Call = { ...named, id, url: request.url };
+    const { url } = request;
+    const { record } = await this.#store.read();
+    const call: Call = { ...named, id, url, began: beganIn(sentIn(record), url), known: leftIn(record, named.name) };
     this.#keys.begin(call);
     try {
-      refuseOther((await this.look(call))?.content, call.content);
+      refuseOther(call.known?.content, call.content);
     } catch (error) {
       this.#keys.end(call);
       throw error;
@@ -53,7 +56,7 @@ export class Ways {
     if (call === undefined) return pays();
     // Known to all that share the store before anything leaves, so that of two calls at once one sees the other.
     await update(this.#store, (record) => {
-      const left = leftIn(record, call.name);
+      const left = leftNow(record, call);
       if (left !== undefined && left.itself === undefined) throw refusal(left);
       const { calls = [], isOpen = false } = left?.itself ?? {};
       return this.#noted(record, call, { ...left, itself: { calls: [...calls, call.id], isOpen } });
@@ -97,7 +100,7 @@ export class Ways {
 
   /** Refuses to begin a channel for it where it is paid otherwise: both may be charged. */
   async begins(call: Call, channel: string): Promise<void> {
-    refuseBeside(call, leftIn((await this.#store.read()).record, call.name), channel);
+    refuseBeside(call, leftNow((await this.#store.read()).record, call), channel);
   }
 
   /** Notes that a channel's voucher leaves for it, or its deposit, before it does. */
@@ -111,7 +114,7 @@ export class Ways {
     };
     let left = leaving;
     await update(this.#store, (record) => {
-      const before = leftIn(record, call.name);
+      const before = leftNow(record, call);
       refuseBeside(call, before, channel);
       // A deposit is no voucher: the one of before may be claimed as well.
       const kept = voucher ?? (before?.channel === channel ? before.voucher : undefined);
@@ -143,6 +146,13 @@ export class Ways {
       }),
     );
   }
+}
+
+/** What has left for a call by now; it throws where what has left since it began may have been dropped. */
+function leftNow(record: string | undefined, call: Call): Left | undefined {
+  const left = leftIn(record, call.name);
+  if (left === undefined && hasDropped(sentIn(record), call.url, call.began)) throw unresolved();
+  return left;
 }
 
 function refuseBeside({ known }: Call, left: Left | undefined, channel: string): void {

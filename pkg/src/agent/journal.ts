@@ -1,8 +1,9 @@
 /** Payments that were sent, by the key of their request: what is sent again are the same bytes. */
 import { oldestOfFullest } from '../fullest.js';
 import type { Proposal } from '../options.js';
+import { unresolved } from '../purchases.js';
 import { freeRoom, holdRoom } from '../room.js';
-import { isUnended, type SentRow, sentIn, stands, withSent } from '../sent.js';
+import { type Began, beganIn, hasDropped, isUnended, type SentRow, sentIn, stands, withSent } from '../sent.js';
 import { type Store, update } from '../store.js';
 import type { Trace } from '../trace.js';
 
@@ -64,6 +65,12 @@ export class Journal {
     return (await this.#standing(key))?.sent;
   }
 
+  /** The payment under a key when a call begins, and what there is beside it at the host of this URL. */
+  async begin(key: string, url: string): Promise<{ readonly before: Sent | undefined; readonly began: Began }> {
+    const rows = await this.#rows();
+    return { before: (standingIn(entriesIn(rows), key) ?? this.#known.get(key))?.sent, began: beganIn(rows, url) };
+  }
+
   /** Whether the fate of its payment is not known. */
   async isOpen(key: string): Promise<boolean> {
     return (await this.#standing(key))?.open ?? false;
@@ -89,14 +96,16 @@ export class Journal {
   /**
    * Keeps it, durably where there is a store, before it returns. Where another process was first
    * under this key, or has ended it, its payment is returned and stands; this one must not leave. `before` is what it goes on with.
+   * It throws where what another one has done since the call began may have been dropped.
    */
-  async claim(key: string, sent: Sent, before = sent): Promise<Sent | undefined> {
+  async claim(key: string, sent: Sent, began: Began | undefined, before = sent): Promise<Sent | undefined> {
     const mine = [this.#known.get(key)?.sent ?? sent, before, sent].map(signedIn);
-    const standing = await this.#keep(key, { sent, open: true }, ({ sent: first, open: isOpen }) => {
+    const stays = ({ sent: first, open: isOpen }: Standing): boolean => {
       const signed = signedIn(first);
       // Also of what has ended and may have been charged: a call that has not read it was asked for nothing beside it.
       return stands({ isOpen, signed }, { isOpen: true, signed: mine.find((it) => it === signed) });
-    });
+    };
+    const standing = await this.#keep(key, { sent, open: true }, stays, began);
     while (this.#known.size > MOST) {
       const ended = [...this.#known].filter(([, it]) => !it.open || !isUnended(it.sent.ends, this.#now()));
       const gone = oldestOfFullest(ended, ([, it]) => it.sent.url);
@@ -124,11 +133,12 @@ export class Journal {
   }
 
   /** Writes this under a key, unless what is stored there stands, which is returned then. */
-  async #keep(key: string, { sent, open }: Standing, stays: (stored: Standing) => boolean): Promise<Standing | undefined> {
+  async #keep(key: string, { sent, open }: Standing, stays: (stored: Standing) => boolean, began?: Began): Promise<Standing | undefined> {
     let other: Standing | undefined;
     let mine = sent;
-    await this.#change((entries) => {
-      const stored = standingIn(entries, key);
+    await this.#change((rows) => {
+      const stored = standingIn(entriesIn(rows), key);
+      if (stored === undefined && began !== undefined && hasDropped(rows, sent.url, began)) throw unresolved();
       other = stored !== undefined && stays(stored) ? stored : undefined;
       // What was signed before, also by another process, may end later.
       mine = { ...sent, ends: Math.max(endOf(sent), endOf((stored ?? this.#known.get(key))?.sent ?? sent)) };
@@ -144,26 +154,24 @@ export class Journal {
   }
 
   async #stored(): Promise<readonly Entry[]> {
-    return this.#store === undefined ? [] : this.#entriesOf((await this.#store.read()).record);
+    return entriesIn(await this.#rows());
+  }
+
+  async #rows(): Promise<readonly SentRow[]> {
+    return this.#store === undefined ? [] : sentIn(this.#readable((await this.#store.read()).record));
   }
 
   /** Writes one entry in the place of an earlier one of its key, or nothing. */
-  async #change(change: (entries: readonly Entry[]) => Entry | undefined): Promise<void> {
+  async #change(change: (rows: readonly SentRow[]) => Entry | undefined): Promise<void> {
     if (this.#store === undefined) return void change([]);
     await update(this.#store, (record) => {
-      const next = change(this.#entriesOf(record));
+      const next = change(sentIn(this.#readable(record)));
       return next && withSent(this.#readable(record), this.#rowOf(next));
     });
   }
 
   #rowOf([key, sent, open = false]: Entry): SentRow {
     return [`${MINE}${key}`, Math.floor(this.#now()), open, JSON.stringify(sent)];
-  }
-
-  #entriesOf(record: string | undefined): readonly Entry[] {
-    return sentIn(this.#readable(record))
-      .filter(([key]) => key.startsWith(MINE))
-      .map(([key, , open, text]) => [key.slice(MINE.length), JSON.parse(text) as Sent, open]);
   }
 
   /** A record in the form of the budget's: a store of its own had a list of entries. */
@@ -173,6 +181,9 @@ export class Journal {
     return JSON.stringify({ v: 2, entries: [], pins: [], sent });
   }
 }
+
+const entriesIn = (rows: readonly SentRow[]): readonly Entry[] =>
+  rows.filter(([key]) => key.startsWith(MINE)).map(([key, , open, text]) => [key.slice(MINE.length), JSON.parse(text) as Sent, open]);
 
 const endOf = ({ ends }: Sent): number => ends ?? Infinity;
 

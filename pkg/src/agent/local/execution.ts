@@ -13,7 +13,7 @@ import { unresolved } from '../../purchases.js';
 import { receiptOf } from '../../receipts.js';
 import { headWithin } from '../../request.js';
 import { goneOn, traceOf } from '../../restored.js';
-import { isUnended } from '../../sent.js';
+import { type Began, isUnended } from '../../sent.js';
 import type { Store } from '../../store.js';
 import type { Trace } from '../../trace.js';
 import type { SdkPreparedPaidRequestReady } from '../contracts.js';
@@ -57,6 +57,8 @@ export class Execution {
   readonly #over = new AbortController();
   #callers = 0;
   #sent: Sent | undefined;
+  /** What there was when it began, by which it is seen whether the store has dropped what came since. */
+  #began: Began | undefined;
 
   constructor(parts: Parts, task: Task) {
     this.#parts = parts;
@@ -81,7 +83,9 @@ export class Execution {
 
   async run(): Promise<Settled | PaidResponse> {
     try {
-      const before = await this.#parts.journal.read(this.#task.key);
+      const { key, prepared } = this.#task;
+      const { before, began } = await this.#parts.journal.begin(key, prepared.request.url);
+      this.#began = began;
       return before === undefined || (await this.#signsAgain(before)) ? await this.#pays(before) : await this.#again(before);
     } finally {
       this.#over.abort();
@@ -159,7 +163,7 @@ export class Execution {
     /** The payment that another process has sent under this key, while this one signed. */
     let taken: Sent | undefined;
     const isTaken = new AbortController();
-    /** The fault of the store, by which nothing leaves. */
+    /** Why it is not kept, so that nothing leaves. */
     let fault: { readonly error: unknown } | undefined;
     const sentOf = (it: Proposal, what: Leaving): Sent => {
       const ends = Math.ceil(this.#now()) + it.validForSecs;
@@ -169,7 +173,7 @@ export class Execution {
     const claims = async (it: Proposal, what: Leaving): Promise<void> => {
       const mine = sentOf(it, what);
       try {
-        taken = await journal.claim(key, mine, before);
+        taken = await journal.claim(key, mine, this.#began, before);
         journal.freeRoom(this);
       } catch (error) {
         fault = { error };
@@ -237,8 +241,11 @@ export class Execution {
       const response = await paying(prepared.request.url, { ...initOf(prepared.request), signal });
       return { response, settled: receiptOf(response) };
     } catch (error) {
-      if (fault !== undefined) throw fault.error;
-      if (taken === undefined) return { failed: { error, refused, response: error instanceof FareboxError ? error.response : undefined } };
+      if (fault !== undefined && !(fault.error instanceof FareboxError)) throw fault.error;
+      if (taken === undefined) {
+        const why = fault?.error ?? error;
+        return { failed: { error: why, refused, response: why instanceof FareboxError ? why.response : undefined } };
+      }
       if (isAnother(taken, asked)) throw keyTaken(prepared);
       return { taken };
     } finally {
