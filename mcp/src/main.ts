@@ -67,9 +67,10 @@ async function payingBy(treasury: TreasuryConfig, config: Config & { readonly fo
     timeoutMs: ANSWER_MS,
   });
   const harness = await harnessOf(client, config);
+  // No command is named: where the person is it may be another folder's, and would have the operator's token.
   const review: TellReview = (id) =>
-    `A person of ${organization} decides on this payment, and nothing is paid before. Tell them: review ${id}, at ${url.replace(/\/$/, '')}/desk/ or by ` +
-    `"npx farebox approve ${id}". Once they have approved it, prepare the same request again and execute that: it is the same purchase.`;
+    `A person of ${organization} decides on this payment, and nothing is paid before. Tell them: review ${id}, at ${url.replace(/\/$/, '')}/desk/. Once ` +
+    `they have approved it, prepare the same request again and execute that: it is the same purchase.`;
   return createAgentServer({ harness: () => harness, review });
 }
 

@@ -82,6 +82,7 @@ async function host(name: string, policy?: object) {
 const hosts = () => [new URL(shop.url).host];
 
 // A-801
+// A-816
 test('a model pays through a treasury, and what a person has to approve is told with its place and bought as the same purchase, also by the next process', async () => {
   const first = await host('reviewed', { hosts: hosts() });
   const small = await first.buy('/small?amount=10000');
@@ -96,7 +97,7 @@ test('a model pays through a treasury, and what a person has to approve is told 
   assert.deepEqual([dear['sdkOutcomeKind'], paid('/dear?amount=60000')], ['denied', 0], JSON.stringify(dear));
   assert.equal(
     dear['review'],
-    `A person of acme decides on this payment, and nothing is paid before. Tell them: review ${id}, at ${treasury.url}/desk/ or by "npx farebox approve ${id}". Once they have approved it, prepare the same request again and execute that: it is the same purchase.`,
+    `A person of acme decides on this payment, and nothing is paid before. Tell them: review ${id}, at ${treasury.url}/desk/. Once they have approved it, prepare the same request again and execute that: it is the same purchase.`,
   );
   assert.equal((await first.call('get_execution_result', { preparedId }))['review'], dear['review']);
   assert.deepEqual([(await first.buy('/dear?amount=60000'))['policyReviewEventId'], paid('/dear?amount=60000')], [id, 0]);
