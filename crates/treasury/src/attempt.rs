@@ -8,6 +8,7 @@ mod finding;
 pub(super) mod recover;
 pub(super) mod report;
 pub(super) mod reserve;
+pub(super) mod secret;
 mod serving;
 mod withdrawn;
 

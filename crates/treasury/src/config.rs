@@ -24,6 +24,7 @@ pub use self::payers::PayoutToken;
 use self::reader::variables;
 pub use self::wallets::{Key, Wallet};
 use super::access::RuntimeTokens;
+use super::attempt::secret::PurchaseSecrets;
 use super::chain::ChainReader;
 use super::kernel::SendWindow;
 use super::links::id::LinkIds;
@@ -45,6 +46,7 @@ pub struct Treasury {
     pub(super) chain: ChainReader,
     pub(super) receipts: Receipts,
     pub(super) tokens: RuntimeTokens,
+    pub(super) secrets: PurchaseSecrets,
     /// How long a payment is sent again.
     pub(super) window: SendWindow,
     /// How long a review waits, seconds.
@@ -204,6 +206,7 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
         chain: ChainReader { nodes, confirmations, read_secs },
         receipts: Receipts { signer: signer(secret), confirmations },
         tokens: RuntimeTokens { key: key(b"farebox runtime tokens"), secs: token_secs },
+        secrets: PurchaseSecrets { key: key(b"farebox purchases") },
         link_ids: LinkIds { key: key(b"farebox payment links") },
         window: SendWindow { secs: send_secs },
         operator: operator?,

@@ -284,6 +284,7 @@ impl Treasury {
             wallets: &self.owners.wallets,
             chain: &self.chain,
             receipts: &self.receipts,
+            secrets: &self.secrets,
             locality: self.locality,
             window: self.window,
         }

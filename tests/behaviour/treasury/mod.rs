@@ -26,6 +26,7 @@ pub mod removal;
 pub mod reports;
 pub mod reviews;
 pub mod rules;
+mod secrets;
 mod turns;
 mod undelivered;
 mod world;

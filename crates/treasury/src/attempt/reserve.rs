@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::report::Reports;
+use super::secret::PurchaseSecrets;
 use super::withdrawn::find_withdrawal;
 use super::{Held, restore, restore_approval, void, write_order};
 use crate::answer::{DecisionAnswer, EXECUTING};
@@ -42,6 +43,7 @@ pub(crate) struct Reservations<'t> {
     pub wallets: &'t [Wallet],
     pub chain: &'t ChainReader,
     pub receipts: &'t Receipts,
+    pub secrets: &'t PurchaseSecrets,
     pub locality: Locality,
     pub window: SendWindow,
 }
@@ -66,7 +68,7 @@ impl Reservations<'_> {
         said.write(&mut decision, now.secs());
         (decision.stage, decision.open) = (Stage::Executing, true);
         let prepared = Prepared::new(chosen.offer.clone(), from, draft.fresh.nonce, now);
-        let parcel = write_parcel(&draft, &chosen, &decision.attempt);
+        let parcel = write_parcel(&draft, &chosen, self.secrets.of(&decision.attempt));
         let merchant = origin(&draft.request.url, self.locality).unwrap_or_default();
         let mut attempt = begin(&draft, &chosen, &decision, &prepared.authorization, merchant);
         let node = self.chain.node(&chosen.offer.asset.network).map(ToString::to_string);
@@ -115,9 +117,10 @@ impl Reservations<'_> {
     ) -> Option<()> {
         let names = challenge.extensions.as_ref();
         let identifies = names.is_some_and(|all| all.contains_key("payment-identifier"));
-        let identifier = identifies.then_some(attempt.id.as_str());
+        let identifier = identifies.then(|| self.secrets.of(&attempt.id));
         let signature = prepared.checked(&signature?).ok()?;
-        let PaymentField { name, value } = prepared.header(&signature, challenge, identifier);
+        let field = prepared.header(&signature, challenge, identifier.as_deref());
+        let PaymentField { name, value } = field;
         attempt.header = Some((name.to_string(), value));
         attempt.money = Money::Signed;
         attempt.lease = Some(self.window.lease(now));
@@ -265,11 +268,11 @@ fn sign(account: &Account, prepared: &Prepared) -> Option<String> {
     Some(hex::encode_prefixed(&account.sign(&digest)?.to_bytes()))
 }
 
-/// The request that is sent, with a key of its own unless the agent has given it one.
-fn write_parcel(draft: &Draft<'_>, chosen: &Chosen<'_>, attempt: &str) -> Parcel {
+/// The request that is sent, under this secret unless the agent has given it a key.
+fn write_parcel(draft: &Draft<'_>, chosen: &Chosen<'_>, secret: String) -> Parcel {
     let mut headers = fields_to_send(&draft.request.headers);
     if !headers.iter().any(|(name, _)| name == "idempotency-key") {
-        headers.push(("idempotency-key".to_string(), attempt.to_string()));
+        headers.push(("idempotency-key".to_string(), secret));
     }
     Parcel {
         method: draft.request.method.clone(),
