@@ -52,6 +52,7 @@ export const MARKET = /** @type {const} */ ({
     'ORIGIN_SECRET',
     'LOOKUP_TOKEN',
     'EXCHANGE_SECRET',
+    'EXCHANGE_SECRET_PREVIOUS',
     'PAYOUT_TOKEN',
     'REFUND_TOKEN',
     'WEBHOOK_SECRET',

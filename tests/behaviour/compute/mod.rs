@@ -27,6 +27,7 @@ mod proofs;
 mod quotes;
 mod rows;
 mod seats;
+mod secrets;
 mod sellers;
 mod transfers;
 mod unheard;

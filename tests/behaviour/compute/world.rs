@@ -84,6 +84,7 @@ pub fn settings(hold: HoldKind, profile: Profile) -> ProfileSettings {
         payer: ("acme".into(), "escrow".into()),
         url: URL.into(),
         secret: Secret::new("s".repeat(32)),
+        previous: None,
         waits_ms: 100_000,
         max_price: "100".into(),
         min_price: (hold == HoldKind::Contract).then(|| "0.005".into()),

@@ -59,8 +59,16 @@ impl Deadlines<'_> {
             }
             Some(DueRow::Job(job)) => match job.state {
                 JobState::Settling => end_unsettled(records, *job, tick),
+                JobState::Paid | JobState::Running
+                    if self.outcomes.money.keys.is_lost(&job.quote, &job.prompt) =>
+                {
+                    let why = r#"{"error":"The exchange cannot read the prompt any more."}"#;
+                    self.outcomes.decide(records, *job, Leave::Refund, why, tick)
+                }
                 JobState::Paid | JobState::Running => self.pass_on(records, *job, tick),
-                JobState::Releasing if job.proving.is_some() => Ok(self.outcomes.prove(*job, tick)),
+                JobState::Releasing if job.proving.is_some() => {
+                    self.outcomes.prove(records, *job, tick)
+                }
                 // Their money is due, not they.
                 JobState::Releasing | JobState::Refunding | JobState::Done | JobState::Failed => {
                     let row = JobRow { due: None, ..*job };

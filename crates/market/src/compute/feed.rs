@@ -307,10 +307,10 @@ impl Views<'_> {
                 }
             }
             FeedReader::Buyer(id, authorization) => {
-                if !self.sessions.keys.opens_job(&id, &authorization) {
+                let job = figures.job(&id)?;
+                if !self.sessions.keys.opens_job(&id, job.as_ref(), &authorization) {
                     return Ok(Err(no_job_token()));
                 }
-                let job = figures.job(&id)?;
                 Ok(job.map(|job| (About::Job(job.id), None)).ok_or_else(no_job))
             }
         }

@@ -111,7 +111,7 @@ impl Gateway {
         let per_seller_day = day(set.per_seller_day.as_deref())?.or(share);
         let decimals = token.decimals;
         Ok(Self {
-            keys: Keys { profile: set.profile, secret: set.secret },
+            keys: Keys { profile: set.profile, secret: set.secret, previous: set.previous },
             limits: Limits { decimals, max_price, min_price, per_day, per_seller_day },
             profile: PaymentProfile {
                 kind: set.profile,

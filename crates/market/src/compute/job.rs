@@ -107,10 +107,11 @@ pub(super) fn read_job<R: Rows>(
     authorization: &str,
     id: &str,
 ) -> Applied<R> {
-    if !keys.opens_job(id, authorization) {
+    let job = records.job(id)?;
+    if !keys.opens_job(id, job.as_ref(), authorization) {
         return Ok(Decision::reply(no_job_token()));
     }
-    let job = or_reply!(records.job(id)?.ok_or_else(no_job));
+    let job = or_reply!(job.ok_or_else(no_job));
     // Who waits for the work gets it with the answer that is charged, and by no other way.
     let is_shown = job.hold != HoldKind::Completion || job.state == JobState::Failed;
     let result = keys.unseal(&job.id, &job.result).filter(|_| is_shown && job.state.is_over());

@@ -73,7 +73,7 @@ impl Outcomes<'_> {
         let result = self.money.keys.seal(tick.seed, &job.id, result);
         let job = JobRow { result, due: None, ..job };
         if leave == Leave::Release && self.unjudged.is_some() {
-            return Ok(self.prove(job, tick));
+            return self.prove(records, job, tick);
         }
         self.conclude(records, job, leave, tick)
     }
@@ -147,11 +147,13 @@ impl Outcomes<'_> {
         }
     }
 
-    /// Asks about a result; the job has it already.
-    pub fn prove(&self, job: JobRow, tick: Now<'_>) -> Decision {
+    /// Asks about a result; the job has it already. Without its prompt nobody can judge it.
+    pub fn prove<R: Rows>(&self, records: &R, job: JobRow, tick: Now<'_>) -> Applied<R> {
+        let Some(prompt) = self.money.keys.unseal(&job.quote, &job.prompt) else {
+            return self.end_unjudged(records, job, tick);
+        };
         let known = job.proving.unwrap_or_default();
         let (fence, tries) = (known.fence.saturating_add(1), known.tries.saturating_add(1));
-        let prompt = self.money.keys.unseal(&job.quote, &job.prompt).unwrap_or_default();
         let result = self.money.keys.unseal_json(&job.id, &job.result);
         let body = object(&[
             ("job_id", quoted(&job.id)),
@@ -173,7 +175,7 @@ impl Outcomes<'_> {
             ..job
         };
         let changes = Vec::from([Change::Job(Box::new(row))]);
-        Decision { answer: Answer::Prove(Box::new(question)), changes }
+        Ok(Decision { answer: Answer::Prove(Box::new(question)), changes })
     }
 
     /// Takes the Worker's answer.
@@ -203,12 +205,17 @@ impl Outcomes<'_> {
                 let reaction = Answer::Reply(not_moved(Leave::Release));
                 Ok(Decision { answer: reaction, changes })
             }
-            None => match self.unjudged {
-                Some(Unjudged::Released) => self.conclude(records, job, Leave::Release, tick),
-                Some(Unjudged::Refunded) | None => {
-                    self.reject(records, job, "The result could not be judged.", tick)
-                }
-            },
+            None => self.end_unjudged(records, job, tick),
+        }
+    }
+
+    /// Ends a job whose result nobody judges, as the operator has set.
+    fn end_unjudged<R: Rows>(&self, records: &R, job: JobRow, tick: Now<'_>) -> Applied<R> {
+        match self.unjudged {
+            Some(Unjudged::Released) => self.conclude(records, job, Leave::Release, tick),
+            Some(Unjudged::Refunded) | None => {
+                self.reject(records, job, "The result could not be judged.", tick)
+            }
         }
     }
 

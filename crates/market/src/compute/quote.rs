@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use super::body::Fields;
 use super::event::event;
@@ -19,6 +20,7 @@ use super::seat::{SeatClaim, Wanted, firm_until, match_seat, seat_of};
 use super::settings::PaymentProfile;
 use crate::text::{list, object, quoted};
 use farebox_base::encoding::hex;
+use farebox_base::secret::Secret;
 
 /// Milliseconds of a quote.
 pub const QUOTE_MS: u64 = 300_000;
@@ -69,10 +71,20 @@ impl Quotes<'_> {
     /// The fingerprint by which a request is known: the same for the same request, for the holder
     /// of the secret alone.
     pub fn fingerprint(&self, order: &Order) -> String {
+        self.fingerprint_of(&self.keys.secret, order)
+    }
+
+    /// That one first, and the one by which it was known under the secret before.
+    pub fn fingerprints(&self, order: &Order) -> Vec<String> {
+        self.keys.secrets().map(|secret| self.fingerprint_of(secret, order)).collect()
+    }
+
+    fn fingerprint_of(&self, secret: &Secret<String>, order: &Order) -> String {
         let parts = [&order.buyer, &order.capability, &order.prompt].map(|text| text.as_bytes());
         let [buyer, capability, prompt] = parts;
         let profile = self.profile.name().as_bytes();
-        hex::encode(&self.keys.make_mac("fingerprint", &[buyer, capability, prompt, profile]))
+        let parts = [buyer, capability, prompt, profile];
+        hex::encode(&self.keys.mac_of(secret, "fingerprint", &parts))
     }
 
     /// Holds a seat, or answers with the one that the same request has.
@@ -86,8 +98,10 @@ impl Quotes<'_> {
         let fields = Fields::of_profile(body, self.profile.kind);
         let read = fields.and_then(|fields| Order::of(&fields));
         let order = or_reply!(read);
-        let fingerprint = self.fingerprint(&order);
-        let known = self.find_open(records, &fingerprint, tick)?;
+        let mut known = None;
+        for fingerprint in self.fingerprints(&order) {
+            known = known.or(self.find_open(records, &fingerprint, tick)?);
+        }
         if let Some(quote) = known
             && (quote.has_seat(tick.now)
                 || seat_of(records, &quote, SeatClaim::Payment, tick)?.is_some())
@@ -117,7 +131,7 @@ impl Quotes<'_> {
         };
         let quote = QuoteRow {
             firm: firm_until(unsold.len(), tick),
-            ..self.make_quote(client, &order, fingerprint, &seat.seller, tick)
+            ..self.make_quote(client, &order, self.fingerprint(&order), &seat.seller, tick)
         };
         let event = event(EventKind::Matching, tick).payment(&quote.id);
         let event = event.seller(&seat.seller.id).done();

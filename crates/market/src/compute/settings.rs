@@ -81,6 +81,8 @@ pub struct ProfileSettings {
     pub url: String,
     /// Keys of fingerprints, tokens and seals are made of it.
     pub secret: Secret<String>,
+    /// The secret before, by which what was made of it is still read.
+    pub previous: Option<Secret<String>>,
     /// Milliseconds for which a buyer's request waits for the work, under `completion`.
     pub waits_ms: u64,
     /// Most that a task may cost, in whole tokens: the till's `max`.

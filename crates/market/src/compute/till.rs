@@ -103,7 +103,11 @@ impl Till<'_> {
             {
                 0
             }
-            QuoteState::Open | QuoteState::Displaced if !self.money.profile.is_current(&quote) => 0,
+            QuoteState::Open | QuoteState::Displaced
+                if !self.money.profile.is_current(&quote) || self.is_lost(&quote) =>
+            {
+                0
+            }
             QuoteState::Displaced
                 if seat_of(records, &quote, SeatClaim::Payment, tick)?.is_none() =>
             {
@@ -204,7 +208,7 @@ impl Till<'_> {
         let payer = spell_wallet(&sale.payer);
         let is_its = |quote: &QuoteRow| {
             let is_priced = quote.units == sale.amount;
-            is_priced && quote.buyer == payer
+            is_priced && quote.buyer == payer && !self.is_lost(quote)
         };
         let Some(quote) = quote.filter(is_its) else {
             return self.refuse(records, sale, tick);
@@ -241,6 +245,11 @@ impl Till<'_> {
 
     fn new_job(&self, quote: &QuoteRow, seller: &str, tick: Now<'_>) -> JobRow {
         new_job(quote, seller, self.money.profile.hold, self.money.keys, tick)
+    }
+
+    /// Whether nobody can tell a seller what was ordered.
+    fn is_lost(&self, quote: &QuoteRow) -> bool {
+        self.money.keys.is_lost(&quote.id, &quote.prompt)
     }
 
     /// Gives a payment whose seat is gone another one, or back.

@@ -169,6 +169,7 @@ impl Profiles {
 fn read(reader: &mut Reader) -> Option<Profiles> {
     let only_test = reader.switch("TEST_NETWORKS_ONLY");
     let secret = reader.secret("EXCHANGE_SECRET", MIN_SECRET_BYTES);
+    let previous = read_optional(reader, "EXCHANGE_SECRET_PREVIOUS", MIN_SECRET_BYTES);
     let till = reader.origin("MARKET_URL");
     if till.is_none() && reader.is_absent("MARKET_URL") {
         reader.fail("MARKET_URL", "is missing; set the address of the gate, which has the till");
@@ -192,7 +193,7 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
     };
     // What is wrong in an entry is said also where a secret is not known, as on the machine of a check.
     let secret = secret.unwrap_or_else(|| Secret::new("-".repeat(MIN_SECRET_BYTES)));
-    let shared = SharedSettings { url: url.unwrap_or_default(), secret };
+    let shared = SharedSettings { url: url.unwrap_or_default(), secret, previous };
     let skills = read_skills(reader);
     let mut gateways: Vec<Gateway> = Vec::new();
     for (number, entry) in list.iter().enumerate() {
@@ -333,6 +334,7 @@ fn place_of(place: &str, error: SettingsError) -> String {
 struct SharedSettings {
     url: String,
     secret: Secret<String>,
+    previous: Option<Secret<String>>,
 }
 
 fn read_profile(
@@ -380,6 +382,7 @@ fn read_profile(
         payer: payer?,
         url: shared.url.clone(),
         secret: Secret::new(shared.secret.expose().clone()),
+        previous: shared.previous.as_ref().map(|it| Secret::new(it.expose().clone())),
         waits_ms: waits_secs?.saturating_mul(1000),
         max_price: max_price?,
         min_price: min_price?,

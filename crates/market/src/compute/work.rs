@@ -53,23 +53,36 @@ impl SellerWork<'_> {
             Ok(seller) => seller,
             Err(reaction) => return Ok(Decision::told(reaction)),
         };
-        let jobs = records.jobs(&seller.id, MAX_SHOWN)?;
+        let (mut shown, mut changes) = (Vec::new(), Vec::new());
+        for job in records.jobs(&seller.id, MAX_SHOWN)? {
+            match self.show_work(&job) {
+                Some(work) => shown.push(work),
+                // Its money goes back now. One that has begun may have been read before.
+                None if job.state == JobState::Paid && job.due.is_some_and(|it| it > tick.now) => {
+                    let row = JobRow { due: Some(tick.now), ..job };
+                    changes.push(Change::Job(Box::new(row)));
+                }
+                None => {}
+            }
+        }
         let members = [
             ("seller_id", quoted(&seller.id)),
             ("network_profile", quoted(self.sessions.profile.name())),
-            ("jobs", list(jobs.iter().map(|job| self.show_work(job)))),
+            ("jobs", list(shown)),
         ];
-        Ok(Decision::reply(JsonAnswer::new(200, object(&members))))
+        let answer = Answer::Reply(JsonAnswer::new(200, object(&members)));
+        Ok(Decision { answer, changes })
     }
 
-    fn show_work(&self, job: &JobRow) -> String {
-        let prompt = self.sessions.keys.unseal(&job.quote, &job.prompt).unwrap_or_default();
+    /// A job as its seller reads it; `None` if its prompt cannot be read.
+    fn show_work(&self, job: &JobRow) -> Option<String> {
+        let prompt = self.sessions.keys.unseal(&job.quote, &job.prompt)?;
         let payload = object(&[
             ("buyer_id", quoted(&job.buyer)),
             ("capability", quoted(&job.capability)),
             ("prompt", quoted(&prompt)),
         ]);
-        object(&[
+        Some(object(&[
             ("job_id", quoted(&job.id)),
             ("payment_id", quoted(&job.quote)),
             ("status", quoted(job.state.status())),
@@ -79,7 +92,7 @@ impl SellerWork<'_> {
             ("payment_mode", quoted(job.mode())),
             ("created_at", quoted(&time(job.created))),
             ("expires_at", job.due.map_or_else(|| "null".to_string(), |due| quoted(&time(due)))),
-        ])
+        ]))
     }
 
     /// The seller that a request about jobs comes from. What is not proven learns nothing.

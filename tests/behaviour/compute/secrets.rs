@@ -1,0 +1,171 @@
+//! A secret that was changed: what the one before has made is read as long as that is told, and what
+//! nobody can read is not sold.
+
+use farebox_core::compute::Gateway;
+use farebox_core::compute::message::{Answer, Callback, Command};
+use farebox_core::compute::row::{HoldKind, JobState};
+use farebox_core::compute::settings::{Profile, ProfileSettings, Unjudged};
+use farebox_core::secret::Secret;
+use serde_json::{Value, json};
+
+use super::world::{PRICE, Told, URL, World, payment, settings, wallet};
+
+/// Whether the secret before is told with the new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Former {
+    Told,
+    Gone,
+}
+
+fn price() -> u64 {
+    PRICE.parse().unwrap()
+}
+
+fn judged(hold: HoldKind, unjudged: Option<Unjudged>) -> World {
+    let set = settings(hold, Profile::LiveTestnet);
+    let mut world = World::set(ProfileSettings { unjudged, ..set });
+    world.seller(1, "0.005");
+    world
+}
+
+fn world(hold: HoldKind) -> World {
+    judged(hold, None)
+}
+
+/// Deploys with another secret. Sessions end by that, and the seller opens another one.
+fn rotate(world: &mut World, hold: HoldKind, former: Former, unjudged: Option<Unjudged>) {
+    let set = settings(hold, Profile::LiveTestnet);
+    let previous = (former == Former::Told).then(|| Secret::new(set.secret.expose().clone()));
+    let secret = Secret::new("n".repeat(32));
+    world.gateway = Gateway::new(ProfileSettings { secret, previous, unjudged, ..set }).unwrap();
+    let beat = world.beat(1);
+    assert_eq!(beat.status, 401, "{beat:?}");
+    world.sessions.clear();
+    assert_eq!(world.open(1).status, 200);
+}
+
+/// The work that the seller is shown.
+fn work(world: &mut World) -> Vec<Value> {
+    let told = world.told(Command::SellerJobs(world.request(1, &json!({}))));
+    told.body["jobs"].as_array().unwrap().clone()
+}
+
+fn arrived(world: &World) -> (u64, u64) {
+    (world.treasury.arrived(&wallet(9)), world.treasury.arrived(&wallet(1)))
+}
+
+//
+#[test]
+fn a_paid_job_that_nobody_can_read_is_paid_back_and_shown_to_no_seller() {
+    for hold in [HoldKind::Escrow, HoldKind::Contract] {
+        let mut world = world(hold);
+        let job = world.buy(9, "hello").text("job_id");
+        assert_eq!(work(&mut world)[0]["payload"]["prompt"], "hello");
+        rotate(&mut world, hold, Former::Gone, None);
+        assert_eq!(work(&mut world), Vec::<Value>::new(), "{hold:?}");
+        world.alarm();
+        assert_eq!(arrived(&world), (price(), 0), "{hold:?}");
+        let row = &world.rows.jobs[0];
+        assert_eq!((&row.id, row.state), (&job, JobState::Failed));
+        assert_eq!(Told::of(world.call(1, &job, Callback::Start, &json!({}))).status, 409);
+        // Its seller has not failed.
+        assert!(!world.events().contains(&"seller_offline".to_owned()), "{:?}", world.events());
+    }
+}
+
+#[test]
+fn a_job_that_nobody_can_read_is_paid_back_though_its_seller_does_not_ask() {
+    let mut world = world(HoldKind::Escrow);
+    world.buy(9, "hello");
+    rotate(&mut world, HoldKind::Escrow, Former::Gone, None);
+    world.alarm_once();
+    world.alarm();
+    assert_eq!(arrived(&world), (price(), 0));
+}
+
+//
+#[test]
+fn a_quote_that_nobody_can_read_has_no_price_and_a_payment_for_it_goes_back() {
+    for (former, status) in [(Former::Gone, 404), (Former::Told, 200)] {
+        let mut world = world(HoldKind::Escrow);
+        let quote = world.ask("10.0.0.1", 9, "hello").text("payment_id");
+        rotate(&mut world, HoldKind::Escrow, former, None);
+        let told = world.told(Command::Price(format!("{URL}/till/{quote}")));
+        assert_eq!(told.status, status, "{former:?}");
+        // The gate has kept its price.
+        let sold = world.sold(&world.sale(&quote, "rcpt_1", 9));
+        let sold = Told::of(sold);
+        world.alarm();
+        match former {
+            Former::Gone => {
+                assert_ne!(sold.status, 200);
+                assert_eq!((arrived(&world), world.rows.jobs.len()), ((price(), 0), 0));
+            }
+            Former::Told => {
+                assert_eq!(sold.status, 200);
+                assert_eq!(work(&mut world)[0]["payload"]["prompt"], "hello");
+            }
+        }
+    }
+}
+
+//
+#[test]
+fn what_the_secret_before_has_made_is_read_while_it_is_told() {
+    let mut world = world(HoldKind::Escrow);
+    let quote = world.ask("10.0.0.1", 9, "hello");
+    let bought = world.buy(9, "hello");
+    let (job, token) = (bought.text("job_id"), bought.text("job_token"));
+    rotate(&mut world, HoldKind::Escrow, Former::Told, None);
+    // The same payment is the same job, by either way.
+    let (id, fingerprint) = (quote.text("payment_id"), quote.text("fingerprint"));
+    assert_eq!(world.verify(9, "hello", &fingerprint, &payment(9)), Answer::Till(id.clone()));
+    let (client, body) = ("10.0.0.1".to_owned(), world.order(9, "hello").to_string());
+    assert_eq!(world.send(Command::Buy { client, payment: payment(9), body }), Answer::Till(id));
+    assert_eq!(work(&mut world)[0]["payload"]["prompt"], "hello");
+    assert_eq!(world.start(1, &job).status, 200);
+    let answer = world.complete(1, &job);
+    assert_eq!(Told::of(world.carry(answer)).status, 200);
+    assert_eq!(arrived(&world), (0, price()));
+    let read = world.read(&job, &token);
+    assert_eq!((read.status, &read.body["result"]), (200, &json!({"text": "done"})));
+    // A request that is quoted again has the quote that it had.
+    let open = world.ask("10.0.0.2", 8, "again").text("payment_id");
+    let set = settings(HoldKind::Escrow, Profile::LiveTestnet);
+    let (secret, previous) = (Secret::new("m".repeat(32)), Some(Secret::new("n".repeat(32))));
+    world.gateway = Gateway::new(ProfileSettings { secret, previous, ..set }).unwrap();
+    assert_eq!(world.ask("10.0.0.2", 8, "again").text("payment_id"), open);
+}
+
+//
+#[test]
+fn a_token_of_the_secret_before_reads_nothing_that_is_newer() {
+    let mut world = world(HoldKind::Escrow);
+    rotate(&mut world, HoldKind::Escrow, Former::Told, None);
+    let bought = world.buy(9, "hello");
+    let job = bought.text("job_id");
+    assert_eq!(world.read(&job, &bought.text("job_token")).status, 200);
+    // Who knows the first secret knows the token that the job would have there.
+    let mut leaked = World::new();
+    leaked.rows = world.rows.clone();
+    let row = leaked.rows.jobs[0].clone();
+    let stolen = Told::of(leaked.sold(&leaked.sale(&row.quote, &row.payment, 9)));
+    let stolen = stolen.text("job_token");
+    assert_eq!(leaked.read(&job, &stolen).status, 200);
+    assert_eq!(world.read(&job, &stolen).code(), (403, "JOB_TOKEN_INVALID"));
+}
+
+#[test]
+fn a_result_of_a_prompt_that_nobody_can_read_is_not_judged() {
+    for (unjudged, moved) in
+        [(Unjudged::Refunded, (price(), 0)), (Unjudged::Released, (0, price()))]
+    {
+        let mut world = judged(HoldKind::Escrow, Some(unjudged));
+        let job = world.running();
+        rotate(&mut world, HoldKind::Escrow, Former::Gone, Some(unjudged));
+        assert_eq!(work(&mut world), Vec::<Value>::new());
+        let answer = world.complete(1, &job);
+        world.carry(answer);
+        assert_eq!(arrived(&world), moved, "{unjudged:?}");
+    }
+}
