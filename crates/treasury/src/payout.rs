@@ -33,7 +33,7 @@ use super::kernel::{Decision, Now};
 use super::message::{Answer, Reply};
 use super::operate::reply::problem;
 use super::policy::Rules;
-use super::policy::judge::{Denial, Judged};
+use super::policy::judge::{Denial, Judged, Subject};
 use super::receipt::Receipts;
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
@@ -106,6 +106,10 @@ impl<'t> Payouts<'t> {
             let detail = "the asset cannot be paid by authorization";
             return told(problem(400, "invalid_payout", detail));
         };
+        let subject = Subject { offer: &offer, origin: "", now: scene.now };
+        if let Err(denial) = rules.judge(&Scope::Payouts, subject) {
+            return told(problem(403, "payouts_not_allowed", &denial.reason));
+        }
         let spent = books.budget_at(&Scope::Payouts, scene.now)?;
         let budget = match rules.afford(&spent, &offer) {
             Ok(budget) => budget,

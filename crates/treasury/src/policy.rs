@@ -206,11 +206,13 @@ impl Rules {
         }
     }
 
-    /// The rules under which the operator pays out; `None` if nothing is.
+    /// The rules under which the operator pays out; `None` if nothing is. Who asks for a payout names
+    /// its payee, so that those are of agents alone.
     #[must_use]
     pub fn of_payouts(&self) -> Option<Self> {
         let per_day = Some(self.payouts_per_day.clone()?);
-        Some(Self { per_day, ..Self::default() })
+        let (networks, assets) = (self.networks.clone(), self.assets.clone());
+        Some(Self { per_day, networks, assets, expires: self.expires, ..Self::default() })
     }
 
     /// Whether any origin is allowed; without that no one is paid.

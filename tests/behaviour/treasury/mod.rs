@@ -18,6 +18,7 @@ mod links;
 pub mod mutants;
 mod notices;
 mod operator;
+mod payout_rules;
 mod payouts;
 mod questions;
 pub mod random;
