@@ -30,7 +30,6 @@ impl SkillRows<'_> {
                 let these = "IN (SELECT value FROM json_each(?))";
                 self.run(&format!("DELETE FROM former_owners WHERE id {these}"), vec![json(ids)])
             }
-            Change::Lapse(id) => self.lapse(id),
             Change::Rate(row) => {
                 let query = "INSERT OR REPLACE INTO rates VALUES (?, ?, ?)";
                 self.run(query, vec![row.owner.as_str().into(), whole(row.since), json(row)])
@@ -83,16 +82,11 @@ impl SkillRows<'_> {
         }
     }
 
-    /// Deletes a skill and its versions.
+    /// Deletes a skill and its versions; whose it was stays known.
     fn forget(&self, id: &str) -> Result<()> {
         let query = "INSERT OR REPLACE INTO former_owners (id, owner)
             SELECT id, owner FROM skills WHERE id = ?";
         self.run(query, vec![id.into()])?;
-        self.lapse(id)
-    }
-
-    /// The same without a trace.
-    fn lapse(&self, id: &str) -> Result<()> {
         let id = || vec![SqlValue::from(id)];
         self.run("DELETE FROM versions WHERE skill = ?", id())?;
         self.run("DELETE FROM skills WHERE id = ?", id())

@@ -49,10 +49,6 @@ impl MemoryRows {
                     self.forgotten.push((id, gone.owner));
                 }
                 Change::Unname(ids) => self.forgotten.retain(|(id, _)| !ids.contains(id)),
-                Change::Lapse(id) => {
-                    assert!(self.skills.remove(&id).is_some_and(|gone| gone.owes), "paid");
-                    self.versions.retain(|(skill, _), _| *skill != id);
-                }
                 Change::Rate(row) => _ = self.rates.insert(row.owner.clone(), row),
                 Change::Nonce(row) => self.nonces.push(row),
                 Change::Sweep(now) => {

@@ -1,11 +1,11 @@
 //! What keeps a skill's place, for how long, and how one that lost it comes back.
 
-use farebox_core::skills::message::{Answer, Command, Labels, TreasuryAnswer};
+use farebox_core::skills::message::{Answer, Command, Labels, Sale, TreasuryAnswer};
 use farebox_core::skills::row::{Moved, Phase};
 use serde_json::{Value, json};
 
 use super::room::{from, is_active, publish_wide, sell};
-use super::world::{TX, World, decision, echo, gated, owner};
+use super::world::{TX, Told, World, decision, echo, gated, owner, sale};
 
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
@@ -260,13 +260,33 @@ pub fn a_skill_that_was_used_waits_for_its_owner_where_a_fee_is_not_paid() {
         world.now += DAY_MS + 1_000;
         assert_eq!(publish_wide(&mut world, 3, "other", "10.0.0.3"), 201);
         assert_eq!(world.rows.skills.contains_key("echo"), is_called);
-        if is_called {
-            assert_eq!(
-                publish_wide(&mut world, 2, "echo", "10.0.0.2"),
-                409,
-                "its id is its owner's"
-            );
-            assert_eq!(publish(&mut world, &wide()).0, 201, "who may publish it again");
-        }
+        assert_eq!(publish_wide(&mut world, 2, "echo", "10.0.0.2"), 409, "its id is its owner's");
+        assert_eq!(publish(&mut world, &wide()).0, 201, "who may publish it again");
     }
+}
+
+//
+#[test]
+fn a_fee_that_is_paid_late_pays_for_no_skill_of_another_owner() {
+    let mut fee = super::world::vars();
+    (fee["LISTING_FEE"], fee["PAY_TO"]) = ("$1.00".into(), owner(5).into());
+    let mut world = World::of(&fee);
+    assert_eq!(publish_wide(&mut world, 1, "echo", "10.0.0.1"), 201);
+    world.now += DAY_MS + 1_000;
+    assert_eq!(publish_wide(&mut world, 2, "other", "10.0.0.2"), 201);
+    assert!(!world.rows.skills.contains_key("echo"));
+    assert_eq!(publish_wide(&mut world, 2, "echo", "10.0.0.2"), 409);
+    // Its owner's, who pays for the own skill or, with the fee, has it back from the gate.
+    let paid = |world: &mut World| {
+        let sale = Sale { path: "/fees/echo".into(), transaction: "0x1".into(), ..sale("1000000") };
+        match world.send(Command::Sold(Box::new(sale))) {
+            Answer::Reply(response) => Told::of(response).status,
+            other => panic!("no reply: {other:?}"),
+        }
+    };
+    assert_eq!(paid(&mut world), 404);
+    assert_eq!(publish_wide(&mut world, 1, "echo", "10.0.0.1"), 201);
+    assert_eq!(paid(&mut world), 200);
+    let row = &world.rows.skills["echo"];
+    assert_eq!((&row.owner, row.owes), (&owner(1), false));
 }

@@ -212,8 +212,6 @@ pub enum Change {
     Forget(String),
     /// Deletes whose these skills were that are forgotten.
     Unname(Vec<String>),
-    /// Deletes the skill with this id and its versions, which no one but its owner has seen.
-    Lapse(String),
     /// Puts how often an owner has published.
     Rate(RateRow),
     /// Adds a nonce.

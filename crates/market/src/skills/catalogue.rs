@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use self::left::{Comeback, MAX_VERSIONS, find_comeback, forget_idle, forget_left_over, is_of};
+use self::left::{
+    Comeback, MAX_VERSIONS, find_comeback, forget, forget_idle, forget_left_over, is_of,
+};
 use self::owned::{OwnerRequest, claim, label, prove};
 use self::room::{Housed, Pace, count_publishing, end_skill};
 use super::books::{Change, Rows};
@@ -362,7 +364,7 @@ fn fresh_id<B: Rows>(books: &B, name: &str, moment: Now<'_>) -> Result<String, B
 /// The changes that end skills whose owners have not paid the market's fee for a day. One that was ever
 /// called or paid for waits for its owner, as one that made room does.
 fn end_unpaid<B: Rows>(books: &B, now: u64) -> Result<Vec<Change>, B::Error> {
-    let mut changes = Vec::new();
+    let (mut changes, mut gone) = (Vec::new(), Vec::new());
     for id in books.unpaid(now.saturating_sub(UNPAID_MS), MAX_LAPSED)? {
         let known = books.skill(&id)?;
         let known = known.filter(|row| row.called);
@@ -371,9 +373,11 @@ fn end_unpaid<B: Rows>(books: &B, now: u64) -> Result<Vec<Change>, B::Error> {
                 let row = SkillRow { active: false, made_room: true, changed: now, ..row };
                 changes.extend(end_skill(books, row, now)?);
             }
-            None => changes.push(Change::Lapse(id)),
+            None => gone.push(id),
         }
     }
+    // Whoever knows one may still pay its fee, and pays it for no other owner.
+    changes.extend(forget(books, gone)?);
     Ok(changes)
 }
 

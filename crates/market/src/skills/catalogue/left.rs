@@ -101,7 +101,7 @@ pub(super) fn forget_left_over<B: Rows>(
 }
 
 /// Forgets skills, and whose the oldest were that were forgotten.
-fn forget<B: Rows>(books: &B, ids: Vec<String>) -> Result<Vec<Change>, B::Error> {
+pub(super) fn forget<B: Rows>(books: &B, ids: Vec<String>) -> Result<Vec<Change>, B::Error> {
     let (most, step) = MAX_FORMER;
     let more = u32::try_from(ids.len()).unwrap_or(most);
     let old = books.former(most.saturating_sub(more), step)?;
