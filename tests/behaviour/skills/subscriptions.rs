@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::node::Node;
 use super::quotes::{mock_vars, quote, request, settle, told};
-use super::world::{Told, World};
+use super::world::{Told, World, market_of};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -99,6 +99,42 @@ pub fn a_quote_renews_what_it_is_for_and_not_for_less() {
         let quote = quote(&mut world, &asked);
         assert_eq!(pay(&mut world, &quote, &id).error(), (400, error));
     }
+}
+
+//
+#[test]
+fn a_renewal_costs_what_its_quote_said_however_late_it_is_shown() {
+    let rated = |rate: &str| {
+        let mut vars = mock_vars();
+        vars["XLM_USD"] = rate.into();
+        vars
+    };
+    let mut world = World::of(&rated("0.1"));
+    let (id, key) = subscribed(&mut world);
+    let asked = |world: &mut World, price: f64| {
+        world.now += 1;
+        let body =
+            json!({"serviceId": "svc", "payer": "agent-1", "chain": "base", "unitPriceUsd": price});
+        quote(world, &body)
+    };
+    let (timely, unsaid) = (asked(&mut world, 0.1), asked(&mut world, 0.1));
+    world.market = market_of(&rated("0.11"));
+    let paid = pay(&mut world, &timely, &id);
+    assert_eq!(paid.status, 200, "{paid:?}");
+    assert_eq!(status(&access(&mut world, &key, "")), (200, "active", 100));
+    // What is quoted now costs what it costs now, whatever it costs later.
+    let late = asked(&mut world, 0.1);
+    world.market = market_of(&rated("0.1"));
+    let error = "The quote is for less than the plan costs";
+    assert_eq!(pay(&mut world, &late, &id).error(), (400, error));
+    // An earlier version kept no rate: that of now counts.
+    let row =
+        world.rows.original.quotes.iter_mut().find(|row| row.reference == unsaid["paymentRef"]);
+    row.unwrap().rate.clear();
+    world.market = market_of(&rated("0.11"));
+    assert_eq!(pay(&mut world, &unsaid, &id).error(), (400, error));
+    world.market = market_of(&rated("0.09"));
+    assert_eq!(pay(&mut world, &unsaid, &id).status, 200);
 }
 
 #[test]

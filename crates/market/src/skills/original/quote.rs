@@ -150,6 +150,7 @@ impl OriginalQuotes<'_> {
             client: request.client.clone(),
             asked: 0,
             order: wish.order.clone(),
+            rate: self.rails.rate.0.clone(),
         };
         let changes = [QuoteChange::Sweep(moment.now), QuoteChange::Quote(Box::new(row.clone()))];
         Ok(Ok((row, changes.map(Change::Original).into())))

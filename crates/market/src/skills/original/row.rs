@@ -60,6 +60,9 @@ pub struct QuoteRow {
     pub asked: u64,
     /// The order that it pays for, if that is a subscription.
     pub order: Option<OrderRow>,
+    /// Dollars of an XLM when it was made; empty in a row from before that was kept.
+    #[serde(default)]
+    pub rate: String,
 }
 
 impl QuoteRow {

@@ -260,6 +260,9 @@ pub(super) fn find_charge<B: Rows>(
                 return Ok(Err(another()));
             }
             let amount = |usd: &str| Amount::from_decimal(usd, USD_DECIMALS).ok();
+            // A transfer that was made in time is shown later: the price is that of its quote.
+            let then = XlmRate(quote.rate.clone());
+            let rate = if quote.rate.is_empty() { rate } else { &then };
             let cost = rate.dollars_of(plan_of(&row.plan).1).and_then(|usd| amount(&usd));
             let is_enough = cost.is_some() && amount(&quote.usd) >= cost;
             if !is_enough {
