@@ -23,9 +23,12 @@ import { failed } from '../../pkg/dist/cli/remedies.js';
 import { Later } from '../../pkg/dist/cli/words.js';
 import { lives } from '../../pkg/gate/dist/serve/left.js';
 import { takeState, waitState } from '../../pkg/gate/dist/serve/state.js';
+import { root } from '../../scripts/steps.mjs';
 import { eventually } from '../support/eventually.ts';
 import { PROGRAM } from './serve-world.ts';
 
+/** The part that keeps a folder, for programs of their own. */
+const STATE = join(root, 'pkg/gate/dist/serve/state.js');
 const place = mkdtempSync(join(tmpdir(), 'farebox-marks-'));
 const children = new Set<ChildProcess>();
 after(() => {
@@ -83,7 +86,7 @@ test('a mark of a process that goes on keeps the folder, and the code says that 
   const child = spawn(process.execPath, [
     '--input-type=module',
     '-e',
-    `import { takeState } from '${join(PROGRAM, '../../serve/state.js')}'; takeState('${gate}'); setInterval(() => {}, 1e9);`,
+    `import { takeState } from '${STATE}'; takeState('${gate}'); setInterval(() => {}, 1e9);`,
   ]);
   children.add(child);
   const mark = await eventually('it has marked it', () => readdirSync(gate).find((name) => name.startsWith('served-by-')));
@@ -258,7 +261,7 @@ test('a gate whose folder was taken ends at once, with its runtime', LINUX, asyn
 // A-600
 test('from outside a container its gate goes on', LINUX, async (context) => {
   const gate = folder('inside');
-  const holds = `import { takeState } from '${join(PROGRAM, '../../serve/state.js')}'; takeState('${gate}'); setInterval(() => {}, 1e9);`;
+  const holds = `import { takeState } from '${STATE}'; takeState('${gate}'); setInterval(() => {}, 1e9);`;
   const words = ['--pid', '--fork', '--kill-child', '--mount-proc', process.execPath, '--input-type=module', '-e', holds];
   const child = spawn('unshare', words, { stdio: 'ignore' });
   children.add(child);
