@@ -7,7 +7,7 @@ use std::process;
 
 use farebox_core::market_page::Beside;
 use farebox_core::skills::index::SkillIndex;
-use farebox_core::skills::message::{Answer, Command};
+use farebox_core::skills::message::Answer;
 use farebox_core::skills::offered::{Fee, Offered};
 use farebox_core::skills::{document, page};
 
