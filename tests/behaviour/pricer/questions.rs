@@ -43,7 +43,7 @@ fn own(payment: &Payment) -> RequestHead {
 }
 
 /// Signed for what a request with this field costs now.
-fn sign_with(world: &mut World, target: &str, (name, value): (&str, &str)) -> Payment {
+fn sign_with(world: &mut World, target: &str, name: &str, value: &str) -> Payment {
     let required = world.send(get(target).header(name, value)).payment_required();
     let now = world.now().secs();
     world.payer.sign(&required, now)
@@ -105,7 +105,7 @@ pub fn an_unknown_outcome_is_no_second_charge_wherever_its_payer_comes_from() {
             says(&mut world, &[price("$0.90")]);
             let repeat = world.send(own(&first).header(field.0, field.1));
             assert_eq!(repeat.problem(), "settlement_unknown", "{target} {field:?}");
-            let next = sign_with(&mut world, target, field);
+            let next = sign_with(&mut world, target, field.0, field.1);
             let second = world.send(own(&next).header(field.0, field.1));
             assert_eq!(second.problem(), "payment_unresolved", "{target} {field:?}");
             assert!(!world.facilitator.chain.is_used(&next.nonce), "{target} {field:?}");
@@ -121,7 +121,7 @@ fn what_was_never_received_is_fetched_by_the_next_payment_from_elsewhere() {
             let mut world = world();
             let first = in_doubt(&mut world, target);
             is_found(&mut world, &first);
-            let next = sign_with(&mut world, target, field);
+            let next = sign_with(&mut world, target, field.0, field.1);
             let fetched = world.send(own(&next).header(field.0, field.1));
             assert!(fetched.is_delivery(), "{target} {field:?}: {}", fetched.problem());
             assert!(!world.facilitator.chain.is_used(&next.nonce), "{target} {field:?}");
@@ -201,7 +201,7 @@ fn a_nonce_that_paid_for_a_cheap_question_pays_for_no_dear_one_when_it_is_signed
             says(&mut world, &[price("$0.90")]);
             world.wait(2);
             world.payer.bound = Some(hex::decode_array(&payment.nonce).unwrap());
-            let dear = sign_with(&mut world, target, field);
+            let dear = sign_with(&mut world, target, field.0, field.1);
             assert_eq!(dear.nonce, payment.nonce);
             let response = world.send(own(&dear).header(field.0, field.1));
             assert_eq!(told(&response), (409, code.to_owned()), "{target} {field:?}");
