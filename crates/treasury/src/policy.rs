@@ -206,8 +206,8 @@ impl Rules {
         }
     }
 
-    /// The rules under which the operator pays out; `None` if nothing is. Who asks for a payout names
-    /// its payee, so that those are of agents alone.
+    /// The rules under which the operator pays out; `None` if nothing is. The payees that
+    /// are allowed are those of agents: a payout goes to whom its request names.
     #[must_use]
     pub fn of_payouts(&self) -> Option<Self> {
         let per_day = Some(self.payouts_per_day.clone()?);

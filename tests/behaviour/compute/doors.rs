@@ -69,9 +69,13 @@ fn an_operator_s_variables_make_the_profiles_and_each_fault_has_its_place() {
     assert_eq!(profiles.node(Profile::LiveTestnet), Some("https://node.example.com"));
     assert!(Profiles::from_vars("{}").unwrap().is_none());
     let entry = |name: &str, value: Value| with(|vars| vars["EXCHANGE_PROFILES"][1][name] = value);
-    let faults: [(Value, &str); 13] = [
+    let faults: [(Value, &str); 14] = [
         (with(|vars| vars["EXCHANGE_PROFILES"] = json!({})), "EXCHANGE_PROFILES"),
         (with(|vars| vars["EXCHANGE_SECRET"] = json!("short")), "EXCHANGE_SECRET"),
+        (
+            with(|vars| vars["EXCHANGE_SECRET_PREVIOUS"] = json!("short")),
+            "EXCHANGE_SECRET_PREVIOUS",
+        ),
         (with(|vars| vars["MARKET_URL"] = Value::Null), "MARKET_URL"),
         (with(|vars| vars["ORIGIN_SECRET"] = Value::Null), "ORIGIN_SECRET"),
         (with(|vars| vars["PAYOUT_TOKEN"] = Value::Null), "PAYOUT_TOKEN"),

@@ -39,7 +39,7 @@ fn rotate(world: &mut World, hold: HoldKind, former: Former, unjudged: Option<Un
     let secret = Secret::new("n".repeat(32));
     world.gateway = Gateway::new(ProfileSettings { secret, previous, unjudged, ..set }).unwrap();
     let beat = world.beat(1);
-    assert_eq!(beat.status, 401, "{beat:?}");
+    assert_eq!(beat.code(), (403, "SELLER_SESSION_INVALID"), "{beat:?}");
     world.sessions.clear();
     assert_eq!(world.open(1).status, 200);
 }
@@ -76,11 +76,16 @@ fn a_paid_job_that_nobody_can_read_is_paid_back_and_shown_to_no_seller() {
 #[test]
 fn a_job_that_nobody_can_read_is_paid_back_though_its_seller_does_not_ask() {
     let mut world = world(HoldKind::Escrow);
-    world.buy(9, "hello");
+    let first = world.buy(9, "hello").text("job_id");
+    world.now += 30_000;
     rotate(&mut world, HoldKind::Escrow, Former::Gone, None);
+    // Nor is it given to another one, who is there.
+    world.seller(2, "0.005");
     world.alarm_once();
     world.alarm();
     assert_eq!(arrived(&world), (price(), 0));
+    let row = world.rows.jobs.iter().find(|row| row.id == first).unwrap();
+    assert_eq!((row.attempts, row.seller.clone()), (1, wallet(1)));
 }
 
 //
@@ -145,7 +150,7 @@ fn a_token_of_the_secret_before_reads_nothing_that_is_newer() {
     let bought = world.buy(9, "hello");
     let job = bought.text("job_id");
     assert_eq!(world.read(&job, &bought.text("job_token")).status, 200);
-    // Who knows the first secret knows the token that the job would have there.
+    // The token that the job has for an exchange with the first secret.
     let mut leaked = World::new();
     leaked.rows = world.rows.clone();
     let row = leaked.rows.jobs[0].clone();

@@ -122,7 +122,7 @@ fn a_renewal_costs_what_its_quote_said_however_late_it_is_shown() {
     let paid = pay(&mut world, &timely, &id);
     assert_eq!(paid.status, 200, "{paid:?}");
     assert_eq!(status(&access(&mut world, &key, "")), (200, "active", 100));
-    // What is quoted now costs what it costs now, whatever it costs later.
+    // A quote of now costs as much as now, whatever a plan costs later.
     let late = asked(&mut world, 0.1);
     world.market = market_of(&rated("0.1"));
     let error = "The quote is for less than the plan costs";

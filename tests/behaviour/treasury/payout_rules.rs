@@ -38,7 +38,7 @@ fn nothing_is_paid_out_once_the_rules_have_expired() {
     let told: Told = world.reply(Command::Operate(by_token));
     assert_eq!((told.status, told.text("detail")), (403, expired));
     assert_eq!(world.rows.attempts.len(), 1);
-    // What was signed before is told as ever, and the key that was refused is free.
+    // A payout that was signed before is told as ever, and a key that was refused is free.
     assert_eq!(world.answered(&sent, success()).status, 201);
     put(&mut world, &json!({}));
     order(&mut world, &payout("0.25", "b"));

@@ -24,7 +24,7 @@ fn field<'a>(order: &'a Order, name: &str) -> &'a str {
     &found.unwrap_or_else(|| panic!("no {name}")).1
 }
 
-/// What a gate takes for the secret: the identifier in the payment, and the key.
+/// The secret as a gate takes it: the identifier in the payment, and the key.
 fn secrets(order: &Order) -> [String; 2] {
     let payment = farebox_core::encoding::base64::decode(field(order, "payment-signature"));
     let payment: Value = serde_json::from_slice(&payment.unwrap()).unwrap();

@@ -4,7 +4,6 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use super::body::Fields;
 use super::event::event;
@@ -74,9 +73,21 @@ impl Quotes<'_> {
         self.fingerprint_of(&self.keys.secret, order)
     }
 
-    /// That one first, and the one by which it was known under the secret before.
-    pub fn fingerprints(&self, order: &Order) -> Vec<String> {
-        self.keys.secrets().map(|secret| self.fingerprint_of(secret, order)).collect()
+    /// The one by which it was known under the secret before.
+    pub fn former_fingerprint(&self, order: &Order) -> Option<String> {
+        Some(self.fingerprint_of(self.keys.previous.as_ref()?, order))
+    }
+
+    /// The one under which a request was quoted: the former, where there is no quote since.
+    pub fn find_fingerprint<R: Rows>(
+        &self,
+        records: &R,
+        order: &Order,
+    ) -> Result<String, R::Error> {
+        let now = self.fingerprint(order);
+        let Some(former) = self.former_fingerprint(order) else { return Ok(now) };
+        let is_former = records.quote_of(&now)?.is_none() && records.quote_of(&former)?.is_some();
+        Ok(if is_former { former } else { now })
     }
 
     fn fingerprint_of(&self, secret: &Secret<String>, order: &Order) -> String {
@@ -98,10 +109,7 @@ impl Quotes<'_> {
         let fields = Fields::of_profile(body, self.profile.kind);
         let read = fields.and_then(|fields| Order::of(&fields));
         let order = or_reply!(read);
-        let mut known = None;
-        for fingerprint in self.fingerprints(&order) {
-            known = known.or(self.find_open(records, &fingerprint, tick)?);
-        }
+        let known = self.find_open(records, &self.find_fingerprint(records, &order)?, tick)?;
         if let Some(quote) = known
             && (quote.has_seat(tick.now)
                 || seat_of(records, &quote, SeatClaim::Payment, tick)?.is_some())

@@ -52,8 +52,10 @@ impl Payments<'_> {
     ) -> Applied<R> {
         let asked = or_reply!(self.read_verification(body));
         let shown = asked.fingerprint.to_ascii_lowercase();
-        let is_it = |right: &String| ct_eq(right.as_bytes(), shown.as_bytes());
-        if !self.quotes.fingerprints(&asked.order).iter().any(is_it) {
+        let is_it = |right: String| ct_eq(right.as_bytes(), shown.as_bytes());
+        let is_right = is_it(self.quotes.fingerprint(&asked.order))
+            || self.quotes.former_fingerprint(&asked.order).is_some_and(is_it);
+        if !is_right {
             let why = "Fingerprint does not match the request payload.";
             return Ok(Decision::reply(bad_fingerprint(why)));
         }
@@ -117,7 +119,7 @@ impl Payments<'_> {
         if material.is_empty() {
             return self.quotes.quote(records, client, body, tick);
         }
-        let fingerprint = self.find_fingerprint(records, &order, &material)?;
+        let fingerprint = self.quotes.find_fingerprint(records, &order)?;
         // What was bought by this payment is what it buys, whatever was quoted since.
         let own = find_own_job(records, &fingerprint, &material)?;
         if own.is_none()
@@ -152,26 +154,6 @@ impl Payments<'_> {
             return Ok(Decision::reply(answer));
         }
         self.pay(records, quote, &material, tick)
-    }
-
-    /// The fingerprint of an order: that of the quote which its payment names, else of what was quoted
-    /// for it last. Under the secret before it had another one.
-    fn find_fingerprint<R: Rows>(
-        &self,
-        records: &R,
-        order: &Order,
-        material: &str,
-    ) -> Result<String, R::Error> {
-        let all = self.quotes.fingerprints(order);
-        let mut known = None;
-        if all.len() > 1 {
-            known = named_in(material).map(|id| records.quote(&id)).transpose()?.flatten();
-            known = known.filter(|quote| all.contains(&quote.fingerprint));
-            for fingerprint in &all {
-                known = known.or(records.quote_of(fingerprint)?);
-            }
-        }
-        Ok(known.map_or_else(|| self.quotes.fingerprint(order), |quote| quote.fingerprint))
     }
 
     /// The quote that ended after a payment for it was not heard of, if this is such a payment and can

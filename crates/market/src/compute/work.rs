@@ -54,13 +54,13 @@ impl SellerWork<'_> {
             Err(reaction) => return Ok(Decision::told(reaction)),
         };
         let (mut shown, mut changes) = (Vec::new(), Vec::new());
-        for job in records.jobs(&seller.id, MAX_SHOWN)? {
+        for mut job in records.jobs(&seller.id, MAX_SHOWN)? {
             match self.show_work(&job) {
                 Some(work) => shown.push(work),
                 // Its money goes back now. One that has begun may have been read before.
                 None if job.state == JobState::Paid && job.due.is_some_and(|it| it > tick.now) => {
-                    let row = JobRow { due: Some(tick.now), ..job };
-                    changes.push(Change::Job(Box::new(row)));
+                    job.due = Some(tick.now);
+                    changes.push(Change::Job(Box::new(job)));
                 }
                 None => {}
             }

@@ -376,7 +376,7 @@ fn end_unpaid<B: Rows>(books: &B, now: u64) -> Result<Vec<Change>, B::Error> {
             None => gone.push(id),
         }
     }
-    // Whoever knows one may still pay its fee, and pays it for no other owner.
+    // A fee that is paid too late is paid for no other owner's skill.
     changes.extend(forget(books, gone)?);
     Ok(changes)
 }
