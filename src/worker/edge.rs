@@ -167,6 +167,16 @@ extern "C" {
         milliseconds: u32,
     ) -> js_sys::Promise;
 
+    /// Asks an object for the rows of a copy, or gives it some. Resolves to text, or to undefined.
+    #[wasm_bindgen(js_name = copyObject)]
+    pub(super) fn copy_object(
+        namespace: &JsValue,
+        name: &str,
+        command: &str,
+        lines: &JsValue,
+        milliseconds: u32,
+    ) -> js_sys::Promise;
+
     /// Builds a ledger object's answer, with a stored body, and the time for its alarm: `{answered,
     /// alarm}`.
     pub(super) fn answered(

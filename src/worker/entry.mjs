@@ -5,10 +5,12 @@
 import { env as bound, DurableObject } from 'cloudflare:workers';
 import { Channel as ChannelObject, configure, configureObjects, fail, handle, Ledger as LedgerObject, prepare, sweep } from '#glue';
 
+import { isHeld } from '../platform/copy.mjs';
 import { race } from '../platform/deadline.mjs';
 import { complain, requestHead } from '../platform/edge.mjs';
 import { generation, Lost, lose, onLoss, survived, usable } from '../platform/instance.mjs';
 import { isBinding, variablesOf } from '../platform/variables.mjs';
+import { copied } from './copied.mjs';
 import { watchFlows } from './flow.mjs';
 import { forwardPlain, plainOf, plainOrigin } from './free.mjs';
 import { ledgerOf, messageOf, responseOf } from './ledger.mjs';
@@ -109,10 +111,19 @@ export class Ledger extends DurableObject {
     this.state = state;
     this.variables = env;
     this.generation = -1;
+    /** @type {boolean | undefined} */
+    this.isHeld = undefined;
+  }
+
+  /** Whether this object waits for the rest of a copy: what it has so far decides nothing. */
+  get held() {
+    this.isHeld ??= isHeld(this.state.storage.sql);
+    return this.isHeld;
   }
 
   compiled() {
     usable();
+    if (this.held) throw new Error('the rows of a copy are not all here');
     // An alarm may be the first thing that this isolate does.
     const { bindings } = configurationForObjects(this.variables);
     if (this.generation !== generation) {
@@ -171,8 +182,25 @@ export class Ledger extends DurableObject {
     return responseOf(await this.ask(...(await messageOf(request))));
   }
 
-  alarm() {
-    return survived(this.compiled().alarm());
+  async alarm() {
+    // The last page of a copy sets it again.
+    if (!this.held) await survived(this.compiled().alarm());
+  }
+
+  /**
+   * Reads rows for a copy, or takes those of one.
+   *
+   * @param {string} command
+   * @param {string | null} lines a page
+   */
+  copy(command, lines) {
+    return copied(this, JSON.parse(command), lines ?? '');
+  }
+
+  /** Forgets what is known of the rows. */
+  forget() {
+    this.isHeld = undefined;
+    this.generation = -1;
   }
 }
 

@@ -67,6 +67,25 @@ export async function awaitObject({ namespace, hint }, name, command, millisecon
   }
 }
 
+/**
+ * Asks an object for the rows of a copy, or gives it some; undefined if it is down, or of a version that knows no copies.
+ *
+ * @param {ReturnType<typeof ledgerOf>} ledger
+ * @param {string} name
+ * @param {string} command
+ * @param {string | null} lines
+ * @param {number} milliseconds
+ * @returns {Promise<string | undefined>}
+ */
+export async function copyObject({ namespace, hint }, name, command, lines, milliseconds) {
+  try {
+    const stub = /** @type {any} */ (namespace?.get(namespace.idFromName(name), hint));
+    return await race(stub.copy(command, lines), milliseconds, undefined);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Milliseconds that an object may take beyond a wait. */
 const PATIENCE_MS = 10_000;
 

@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use farebox_core::channel::index::{self, ChannelRun};
+use farebox_core::channel::index::{self, ChannelRun, channel_object};
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::LedgerCall;
 use farebox_core::gate::operator::{
-    ChannelPage, Export, MAX_BODY_BYTES, OperatorQuery, OperatorStep, Piece, QueryStep,
+    ChannelPage, CopyCall, CopyQuery, CopyStep, Export, MAX_BODY_BYTES, MAX_PAGE_BYTES,
+    OperatorQuery, OperatorStep, Piece, QueryStep,
 };
 use farebox_core::gate::reply::{Audience, Reply};
-use farebox_core::gate::session::step::object;
 use farebox_core::http::RequestHead;
 use farebox_core::problem::Code;
 use futures_util::future::join_all;
@@ -20,6 +20,8 @@ use crate::platform::now;
 
 /// Milliseconds after which an object counts as down.
 const DEADLINE_MS: u32 = 10_000;
+/// The same while it reads or writes a page of a copy.
+const COPY_DEADLINE_MS: u32 = 25_000;
 
 /// The answer to a request for one of the operator's paths; `None` for other paths.
 pub(super) fn answer(
@@ -57,6 +59,9 @@ pub(super) fn answer(
                 self::export(asked, export, &correlation, &context).await
             }
             Some(OperatorStep::Channels(page)) => edge::render(&list(&channels, &page).await),
+            Some(OperatorStep::Copy(copy)) => {
+                edge::render(&copied(&namespace, &channels, copy, &request).await)
+            }
             Some(OperatorStep::Body) | None => edge::render(&internal(&correlation)),
         }
     }))
@@ -84,6 +89,42 @@ async fn go(
             }
         }
     }
+}
+
+/// Rows of a copy, read or put back. A page goes to its object as it came.
+async fn copied(
+    namespace: &JsValue,
+    channels: &JsValue,
+    mut copy: Box<CopyQuery>,
+    request: &JsValue,
+) -> Reply {
+    let (mut lines, none) = (JsValue::NULL, JsValue::NULL);
+    if copy.takes_page() {
+        match edge::settled(edge::text_of(request, MAX_PAGE_BYTES as u32)).await {
+            Some(text) => lines = text,
+            None => return copy.without_page(),
+        }
+    }
+    loop {
+        let calls = match copy.turn() {
+            CopyStep::Answer(reply) => return reply,
+            CopyStep::Ask(calls) => calls,
+        };
+        let answers = calls.iter().map(|call| {
+            let lines = if call.with_page { &lines } else { &none };
+            ask_copy(if call.is_of_channels { channels } else { namespace }, call, lines)
+        });
+        copy.answered(join_all(answers).await);
+    }
+}
+
+/// The object's answer; that of one which has nothing if no objects of this kind are bound.
+async fn ask_copy(namespace: &JsValue, call: &CopyCall, lines: &JsValue) -> Option<String> {
+    if edge::member(namespace, "namespace").is_undefined() {
+        return Some(CopyCall::UNBOUND.to_owned());
+    }
+    let asked = edge::copy_object(namespace, &call.object, &call.command, lines, COPY_DEADLINE_MS);
+    edge::settled(asked).await?.as_string()
 }
 
 /// A page of the list of channels.
@@ -116,7 +157,7 @@ pub(super) async fn wake_channels(channels: &JsValue, run: ChannelRun) -> usize 
     let names: Vec<String> = run
         .channels([pages.0.as_deref(), pages.1.as_deref()])
         .iter()
-        .map(|id| object(id))
+        .map(|id| channel_object(id))
         .collect();
     let mut silent = 0;
     for four in names.chunks(4) {

@@ -13,6 +13,7 @@ mod clients;
 mod compute;
 mod config;
 mod contested;
+mod copies;
 mod cors;
 mod debts;
 mod deferred;

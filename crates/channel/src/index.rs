@@ -14,6 +14,12 @@ use farebox_base::time::UnixTime;
 /// The name of the object that keeps it.
 pub const OBJECT: &str = "channels";
 
+/// The name of the object of a channel.
+#[must_use]
+pub fn channel_object(id: &str) -> String {
+    ["channel/", id].concat()
+}
+
 /// The commands to the list.
 #[derive(Clone, Debug)]
 pub enum IndexAsk {

@@ -137,6 +137,8 @@ pub enum Code {
     RefundEarly,
     /// The debt is older than the restore of the ledger.
     RefundRestored,
+    /// The settings or rows of this gate do not take the copy.
+    RestoreRefused,
     /// The debt was paid back or waived.
     RefundEnded,
     /// The chain does not show the refund.

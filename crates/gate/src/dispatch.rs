@@ -72,8 +72,8 @@ impl Gate {
     /// Requests for the operator's paths.
     #[must_use]
     pub const fn operator(&self) -> OperatorRequests<'_> {
-        let Self { operated, chains, shards, payers, .. } = self;
-        OperatorRequests { operated, chains, shards, restore: payers.restore }
+        let Self { operated, chains, shards, routes, keys, payers, .. } = self;
+        OperatorRequests { operated, chains, shards, routes, keys, restore: payers.restore }
     }
 
     /// Requests for receipts.

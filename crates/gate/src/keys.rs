@@ -146,6 +146,18 @@ impl Keys {
         self
     }
 
+    /// The times of all restores, newest first.
+    pub fn restores(&self) -> impl Iterator<Item = u64> {
+        let newest = Some(self.authorizer.0).filter(|newest| *newest > 0);
+        newest.into_iter().chain(self.restores.iter().copied())
+    }
+
+    /// A text that tells ledgers of other salts apart, and nothing about the salt.
+    #[must_use]
+    pub fn ledger_print(&self) -> String {
+        hex::encode(&mac(self.shard.expose(), &[b"farebox ledger"]))
+    }
+
     /// The payee of sessions of MPP, if its key is set.
     #[must_use]
     pub const fn payee(&self) -> Option<&Account> {

@@ -1,10 +1,11 @@
 //! The operator's paths under `/_farebox`: authorization, questions to the ledger objects, answers.
 //!
 //! [`OperatorRequests`] answer at once, or give an [`OperatorQuery`] that names objects to ask, at
-//! most four at once, until it has the answer, or an [`Export`] that goes through them one page
-//! after the other. Only a bearer token authorizes; without a configured one the paths are not
+//! most four at once, until it has the answer, an [`Export`] that goes through them one page
+//! after the other, or a [`CopyQuery`] about their rows. Only a bearer token authorizes; without a configured one the paths are not
 //! found. Spec: docs/operations.md, "Operator API".
 
+mod copy;
 mod export;
 mod metrics;
 mod notice;
@@ -19,6 +20,8 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+pub use self::copy::{CopiedTables, CopyCall, CopyQuery, CopyStep, MAX_PAGE_BYTES};
+use self::copy::{Copies, CopyPlan};
 pub use self::export::{ChannelPage, Export, Piece};
 pub use self::metrics::label;
 pub use self::notice::PostedNotice;
@@ -29,6 +32,7 @@ use self::refund::Reporter;
 pub use self::settings::{Keeps, NoticeForm, Webhook};
 pub use self::visit::{METERS, OperatorQuery, QueryStep};
 use super::diagnose::{Circumstances, Failures, Thresholds};
+use super::keys::Keys;
 use super::parts::{Chains, Operated, PricedRoutes, Shards};
 use super::reply::{Audience, Body, Reply};
 use super::restore::Restore;
@@ -64,6 +68,8 @@ pub enum OperatorStep {
     Export(Export),
     /// Ask the list of channels.
     Channels(ChannelPage),
+    /// Read or put back rows of a copy.
+    Copy(Box<CopyQuery>),
 }
 
 /// A request for one of the operator's paths.
@@ -73,6 +79,8 @@ struct OperatorRequest<'a> {
     query: &'a str,
     /// Its body, once it was read.
     body: Option<&'a str>,
+    /// The id that leads to its lines in the log.
+    correlation: &'a str,
 }
 
 /// The code that a client with these failures at this route would get, for the operator.
@@ -96,6 +104,8 @@ pub struct OperatorRequests<'g> {
     pub(super) operated: &'g Operated,
     pub(super) chains: &'g Chains,
     pub(super) shards: &'g Shards,
+    pub(super) routes: &'g PricedRoutes,
+    pub(super) keys: &'g Keys,
     pub(super) restore: Restore,
 }
 
@@ -125,7 +135,7 @@ impl OperatorRequests<'_> {
             place,
             OperatorPath::Decision(_, What::Refunding | What::NotRefunded | What::Refunded)
         );
-        let request = OperatorRequest { head, query, body };
+        let request = OperatorRequest { head, query, body, correlation };
         let asked = if shows(token) {
             self.plan_request(place, request, Reporter::Operator, now)
         } else if refunds && shows(refunder) {
@@ -146,6 +156,10 @@ impl OperatorRequests<'_> {
             Ok(Plan::Channels(after, limit)) => {
                 OperatorStep::Channels(ChannelPage::new(after, limit, correlation.to_owned()))
             }
+            Ok(Plan::Copy(plan)) => match plan {
+                CopyPlan::Told(reply) => OperatorStep::Answer(reply),
+                CopyPlan::Query(query) => OperatorStep::Copy(query),
+            },
             Ok(Plan::Export(format, rows)) => {
                 OperatorStep::Export(Export::new(format, rows, self.shards.objects()))
             }
@@ -160,6 +174,11 @@ impl OperatorRequests<'_> {
                 })
             }
         })
+    }
+
+    fn copies<'a>(&'a self, correlation: &'a str) -> Copies<'a> {
+        let Self { shards, routes, keys, restore, .. } = self;
+        Copies { shards, routes, keys, restore: *restore, correlation }
     }
 
     // Apart from the question whether it is the operator who asks, which every request is asked: an
@@ -209,6 +228,8 @@ impl OperatorRequests<'_> {
                 Plan::OperatorQuery(visit::Task::Failures { limit, wanted })
             }
             OperatorPath::Export => plan_export(&query)?,
+            OperatorPath::Backup => Plan::Copy(self.copies(request.correlation).read(&query, now)?),
+            OperatorPath::Restore => Plan::Copy(self.copies(request.correlation).put_back(&query)?),
             OperatorPath::Decision(id, what) => {
                 let id = checked_id(id)?;
                 let Some(body) = request.body else { return Ok(Plan::Body) };
@@ -282,6 +303,7 @@ enum Plan {
     Export(export::Format, export::ExportedRows),
     /// The channels after this id, and how many.
     Channels(String, u64),
+    Copy(CopyPlan),
 }
 
 /// Whether the request shows the token; digests are compared, so that the time reveals nothing

@@ -7,6 +7,7 @@ use farebox_core::channel::index::{ChannelSums, IndexAsk, OBJECT};
 use farebox_core::channel::payee::call::QueuedCall;
 use farebox_core::encoding::json;
 use farebox_core::gate::Gate;
+use farebox_core::gate::operator::CopiedTables;
 use farebox_core::gate::session::errand::{
     ErrandCall, list_channel, next_call, note_listed, take_reply, unlist_channel,
 };
@@ -92,6 +93,19 @@ impl Channel {
         let stored = stored.map(|body| js_sys::Uint8Array::from(body.as_slice()));
         let alarm = self.next_alarm().map(|at| at.secs().saturating_mul(1000) as f64);
         Ok(edge::answered(&answer, stored, alarm))
+    }
+
+    /// Makes the tables of this kind of object, and reads the row of a channel.
+    ///
+    /// # Errors The platform's error if a statement failed, or why the row cannot be read.
+    pub fn tables(&self, kind: &str) -> std::result::Result<(), JsValue> {
+        if kind == CopiedTables::Payee.name() {
+            return self.payee.make(&self.state);
+        }
+        let sql = Sql::of(&self.state)?;
+        let is_list = kind == CopiedTables::List.name();
+        sql.exec(if is_list { CREATE_LIST } else { CREATE }, Vec::new())?;
+        self.open().map(|_| ())
     }
 
     /// Carries out the work that is due.

@@ -85,6 +85,13 @@ impl Ledger {
         Ok(edge::answered(&answer, stored, alarm))
     }
 
+    /// Brings the tables to this version, and reads the rows that are not at rest.
+    ///
+    /// # Errors The platform's error if a statement failed.
+    pub fn tables(&self, _kind: &str) -> std::result::Result<(), JsValue> {
+        self.with_rows(|_| Ok(()))
+    }
+
     /// Carries out the work that is due.
     ///
     /// # Errors The platform's error if a statement failed.

@@ -56,6 +56,11 @@ impl PayeeSender {
         Ok(edge::answered(if is_taken { "true" } else { "false" }, None, alarm))
     }
 
+    /// Makes the table.
+    pub(super) fn make(&self, state: &DurableObjectState) -> Result<()> {
+        open(state).map(|_| ())
+    }
+
     /// Whether this is such an object.
     pub(super) fn is_used(&self, state: &DurableObjectState) -> Result<bool> {
         let is_known = self.opened.borrow().is_some();

@@ -440,6 +440,35 @@ impl Ledger {
         self.objects_by_name.values().map(|object| object.shard.open_rows()).sum()
     }
 
+    /// Whether this payer has a row.
+    pub fn has_rows(&self, payer: &str) -> bool {
+        self.rows().any(|(slot, _)| slot.payer == payer)
+    }
+
+    /// Puts the rows of a payer in the place of its own, as another ledger has them.
+    pub fn copy_rows(&mut self, other: &Self, payer: &str) {
+        let is_theirs = |slot: &Slot| slot.payer == payer;
+        for (name, theirs) in &other.objects_by_name {
+            let (rows, theirs) =
+                (&mut self.objects_by_name.entry(name.clone()).or_default().rows, &theirs.rows);
+            let Rows { payments, at_rest, responses, aliases, moved, .. } = rows;
+            payments.retain(|slot, _| !is_theirs(slot));
+            at_rest.retain(|slot| !is_theirs(slot));
+            payments.extend(theirs.payments.clone().into_iter().filter(|it| is_theirs(&it.0)));
+            at_rest.extend(theirs.at_rest.iter().filter(|slot| is_theirs(slot)).cloned());
+            responses.extend(theirs.responses.clone());
+            aliases.extend(theirs.aliases.clone());
+            moved.extend(theirs.moved.clone());
+        }
+    }
+
+    /// Restarts every object from its rows.
+    pub fn start_again(&mut self, now: UnixTime) {
+        for object in self.names() {
+            self.restart(&object, now);
+        }
+    }
+
     /// The entry of this key.
     pub fn entry(&self, key: &str) -> Option<Entry> {
         self.rows().find(|(slot, _)| slot.key == key).map(|(_, entry)| entry.clone())

@@ -160,8 +160,7 @@ impl QueuedCall {
     /// The name of the object that sends it.
     #[must_use]
     pub fn object(&self) -> String {
-        let chain = self.contract.chain_id.to_string();
-        ["payee/", &chain, "/", &self.payee.to_lower_hex()].concat()
+        object(&self.contract.chain_id.to_string(), &self.payee)
     }
 
     /// The message that hands it over; none to a channel or the list of them begins so.
@@ -307,6 +306,12 @@ impl QueuedCall {
         };
         call.sign(payee)
     }
+}
+
+/// The name of the object that sends what this account sends to this chain, a CAIP-2 id.
+#[must_use]
+pub fn object(chain: &str, payee: &Address) -> String {
+    ["payee/", chain, "/", &payee.to_lower_hex()].concat()
 }
 
 const MESSAGE: &str = "pay ";

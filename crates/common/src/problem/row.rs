@@ -466,6 +466,12 @@ impl Code {
                 "Too early to decide",
                 "until this time the payer may still be served for this payment; then a refund may begin, or the payment be waived or resolved",
             ),
+            Self::RestoreRefused => row(
+                "restore_refused",
+                409,
+                "Restore refused",
+                "nothing came of this into the ledger; `parameter` names the setting that does not fit to the copy, or the object that holds other rows",
+            ),
             Self::RefundRestored => row(
                 "refund_restored",
                 409,

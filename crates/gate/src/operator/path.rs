@@ -29,6 +29,8 @@ pub(super) enum OperatorPath<'a> {
     Metrics,
     Failures,
     Channels,
+    Backup,
+    Restore,
 }
 
 /// An operator's decision about a payment.
@@ -58,6 +60,8 @@ impl<'a> OperatorPath<'a> {
             ("metrics", None, None) => Self::Metrics,
             ("failures", None, None) => Self::Failures,
             ("channels", None, None) => Self::Channels,
+            ("backup", None, None) => Self::Backup,
+            ("restore", None, None) => Self::Restore,
             _ => return None,
         };
         parts.next().is_none().then_some(place)
@@ -65,7 +69,7 @@ impl<'a> OperatorPath<'a> {
 
     pub(super) const fn method(self) -> &'static str {
         match self {
-            Self::Decision(..) => "POST",
+            Self::Decision(..) | Self::Restore => "POST",
             _ => "GET",
         }
     }
@@ -89,6 +93,8 @@ impl<'a> OperatorPath<'a> {
             Self::Export => &["format", "of", "from", "to"],
             Self::Failures => &["code", "route", "limit"],
             Self::Channels => &["limit", "cursor"],
+            Self::Backup => &["object", "after"],
+            Self::Restore => &["do", "copy", "object", "page", "salt", "until", "restores"],
             Self::Payment(_) | Self::Decision(..) | Self::Audit | Self::Metrics => &[],
         }
     }

@@ -297,9 +297,3 @@ impl<'g> SessionRequest<'g> {
         self.asked.price().to_string()
     }
 }
-
-/// The name of a channel's object.
-#[must_use]
-pub fn object(channel: &str) -> String {
-    ["channel/", channel].concat()
-}

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 
-use super::{Before, SessionRequest, SessionStage, SessionStep, object};
+use super::{Before, SessionRequest, SessionStage, SessionStep};
 use crate::reply::{Body, Reply, finish_paid};
 use crate::session::mpp::payment::ChannelAge;
 use crate::session::mpp::terms::ChannelOffer;
@@ -15,6 +15,7 @@ use farebox_base::encoding::{json, message};
 use farebox_base::hash;
 use farebox_base::http::{Headers, ResponseHead};
 use farebox_base::time::UnixTime;
+use farebox_channel::index::channel_object;
 use farebox_channel::messages::{
     ChannelAsk, ChannelMessage, ChannelReply, PurchaseText, Said, VERSION,
 };
@@ -285,7 +286,7 @@ impl<'g> SessionRequest<'g> {
             brought,
             sold_by,
         };
-        let name = object(&self.asked.payment.channel.to_string());
+        let name = channel_object(&self.asked.payment.channel.to_string());
         SessionStep::Object(name, json::text(&message), self)
     }
 
