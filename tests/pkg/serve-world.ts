@@ -31,6 +31,8 @@ export interface ServeWorld {
   chain: Chain;
   /** The folder of rows and secrets. */
   state: string;
+  /** Who settles. */
+  facilitatorUrl: string;
   /** Runs the command, with these words and this environment too, and lets it open only so many files. */
   serving(more?: string[], env?: Readonly<Record<string, string>>, files?: number): Promise<Served>;
   /** What the audit counts too much or too little, by asset. */
@@ -97,6 +99,7 @@ export async function startServeWorld(origin: string, paths: readonly string[]):
   return {
     chain,
     state,
+    facilitatorUrl: facilitator.url,
     serving: (more = [], env = {}, files) =>
       startServe([...words, ...prices, '--state', state, '--port', '0', ...more], {
         env,

@@ -40,7 +40,7 @@ For operators (--help after each lists all):
 
 With the package farebox-gate, for a gate on this machine (--help after each says how):
   npx farebox serve         runs it, in front of any HTTP server
-  npx farebox backup TARGET, restore SOURCE    its rows and secrets
+  npx farebox backup TARGET, restore SOURCE    its rows and secrets; with --at URL the rows of a gate anywhere
 
 With the package farebox-gate, for a gate on Cloudflare (--help after each says how):
   npx farebox init          makes the small project that deploys it; npm create farebox does so in a new folder

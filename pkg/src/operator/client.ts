@@ -58,6 +58,16 @@ export class Operator {
     return this.#json(await this.#ask(withQuery(path, parameters), { method: 'GET' }));
   }
 
+  /** Reads a text that is not long. */
+  async text(path: string, parameters: Readonly<Record<string, string | undefined>>): Promise<string> {
+    return (await this.#ask(withQuery(path, parameters), { method: 'GET' })).text();
+  }
+
+  /** Changes what parameters name, by a text that may be long. */
+  async post(path: string, parameters: Readonly<Record<string, string | undefined>>, text = ''): Promise<Members> {
+    return this.#json(await this.#ask(withQuery(path, parameters), { method: 'POST', body: text }));
+  }
+
   /** Reads a long text, hands each piece over as it comes, and returns its last line. `begun` gets the header fields before. */
   async copy(
     path: string,

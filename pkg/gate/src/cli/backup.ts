@@ -1,4 +1,4 @@
-/** `backup` and `restore`: the folder of a gate that `serve` runs. */
+/** `backup` and `restore`: the folder of a gate that `serve` runs, or the rows of any gate by its operator API. */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -6,15 +6,20 @@ import { EXIT, tell, Usage } from 'farebox/command';
 import { backUp, restore } from '../serve/backup.js';
 import { notIn } from '../serve/secrets.js';
 import { inCopy } from '../serve/state.js';
+import { copyAt } from './copy/index.js';
 
 const HELP = `farebox backup, farebox restore: the folder of a gate on this machine
 
   npx farebox backup TARGET [--state FOLDER]     copies rows and secrets, also while it serves: requests wait meanwhile
   npx farebox restore SOURCE [--state FOLDER]    puts a copy back as an empty or new folder; stop the gate first
 
-      --state FOLDER        [.farebox-gate]
+  npx farebox backup TARGET --at URL             copies the rows of a gate anywhere, also on Cloudflare, and no secret
+  npx farebox restore SOURCE --at URL            puts such a copy into a gate that has sold nothing; call it again if it broke off
 
-A copy has the secrets: keep it where only you can read it, and out of what a server hands out. After a restore serve sets LEDGER_CLOSED_BEFORE by itself.
+      --state FOLDER        [.farebox-gate]
+      --at URL              the gate; its token is the environment's FAREBOX_OPERATOR_TOKEN, never an argument
+
+A copy of a folder has the secrets: keep it where only you can read it, and out of what a server hands out. After a restore serve sets LEDGER_CLOSED_BEFORE by itself.
 `;
 
 const RESTORED = `is as it was then. What may have been paid since buys nothing again: for an hour, or MAX_VALIDITY_SECS if that is longer, clients of x402 get no offer; those of MPP do`;
@@ -28,9 +33,15 @@ export async function backup(name: 'backup' | 'restore', args: readonly string[]
   }
   const [place, ...others] = positionals;
   if (place === undefined || others.length > 0) throw new Usage(`${name} is followed by one folder`);
-  if (name === 'backup') backUp(values.state, place);
-  else restore(place, values.state);
-  tell(name === 'backup' ? `${place} has the rows and ${secretsOf(place)}: keep it closed to others\n` : `${values.state} ${RESTORED}\n`);
+  // Only by the word: who has FAREBOX_URL set may mean the folder here.
+  if (values.at !== undefined) {
+    if (values.state !== undefined) throw new Usage('--at names a gate by its address, and --state one by its folder: give one of them');
+    return copyAt(name, values.at, place);
+  }
+  const state = values.state ?? '.farebox-gate';
+  if (name === 'backup') backUp(state, place);
+  else restore(place, state);
+  tell(name === 'backup' ? `${place} has the rows and ${secretsOf(place)}: keep it closed to others\n` : `${state} ${RESTORED}\n`);
   return EXIT.done;
 }
 
@@ -44,7 +55,7 @@ function secretsOf(copy: string): string {
 
 function spokenIn(args: readonly string[]) {
   try {
-    const options = { help: { type: 'boolean', short: 'h' }, state: { type: 'string', default: '.farebox-gate' } } as const;
+    const options = { help: { type: 'boolean', short: 'h' }, state: { type: 'string' }, at: { type: 'string' } } as const;
     return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
     throw new Usage(`${(error as Error).message}; --help says what there is`);
