@@ -1,13 +1,14 @@
 //! The skills as the market shows them.
 
 use alloc::borrow::Cow;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use super::row::TableRow;
 use crate::text::{Members, list, number, quoted};
+use farebox_base::encoding::json;
 
 /// Longest summary, bytes, before it says that there is more.
 const SUMMARY_BYTES: usize = 256;
@@ -80,6 +81,13 @@ impl Fee {
 }
 
 impl Offered {
+    /// The body of a call, JSON: the owner's example if there is one.
+    pub(super) fn example(&self) -> String {
+        let bazaar = json::parse(self.bazaar.as_bytes()).ok();
+        let input = bazaar.as_ref().and_then(|bazaar| bazaar.get("input"));
+        input.map_or_else(|| r#"{"input":"hello"}"#.to_string(), json::text)
+    }
+
     /// The skill as JSON, as programs read it at a market with this origin.
     #[must_use]
     pub fn write(&self, market: &str) -> String {

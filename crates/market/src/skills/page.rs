@@ -179,23 +179,26 @@ pub(super) struct CallLines {
 
 impl CallLines {
     pub(super) fn of(skill: &Offered, url: &str) -> Self {
-        const BODY: &str = " -H 'content-type: application/json' -d '{\"input\":\"hello\"}'";
+        let example = skill.example();
+        let body = || {
+            Shell::fill(" -H 'content-type: application/json' -d {}", [Shell::of(&example)])
+        };
         let body = match skill.method.as_str() {
             "GET" | "HEAD" => Shell::literal(""),
-            "POST" => Shell::literal(BODY),
-            method => Shell::fill(" -X {}{}", [Shell::of(method), Shell::literal(BODY)]),
+            "POST" => body(),
+            method => Shell::fill(" -X {}{}", [Shell::of(method), body()]),
         };
-        let payload = match skill.method.as_str() {
-            "GET" => "",
-            _ => ",\"payload\":{\"input\":\"hello\"}",
+        let call = match skill.method.as_str() {
+            "GET" => r#"{"agentId":"NAME"}"#.to_string(),
+            _ => [r#"{"agentId":"NAME","payload":"#, &example, "}"].concat(),
         };
         let address = format!("{}/api/marketplace/skills/{}/invoke", url, skill.id);
         Self {
             // Beside a key, `npx` alone would start whatever has the name in the registry.
             with_wallet: Shell::fill("npx --no farebox pay {}{}", [Shell::of(&skill.url), body]),
             by_treasury: Shell::fill(
-                "curl {} -H \"Authorization: Bearer $RUNTIME_TOKEN\" -H 'content-type: application/json' -d '{\"agentId\":\"NAME\"{}}'",
-                [Shell::of(&address), Shell::literal(payload)],
+                "curl {} -H \"Authorization: Bearer $RUNTIME_TOKEN\" -H 'content-type: application/json' -d {}",
+                [Shell::of(&address), Shell::of(&call)],
             ),
         }
     }

@@ -242,7 +242,7 @@ impl Reason {
             ),
             Self::PayeeChanged => (
                 "payee_changed",
-                "ask the server's operator; if the new payee is correct, add it to policy.payees",
+                "ask the server's operator; if the new payee is correct, add it to policy.payees, or set policy.pinPayees to false for a market of many sellers",
             ),
             Self::BudgetExhausted => (
                 "budget_exhausted",
