@@ -47,7 +47,7 @@ fn skill(evil: &str) -> Offered {
         call_url: text.clone(),
         url: text.clone(),
         packs: String::new(),
-        bazaar: format!("{{\"a\":{:?}}}", evil),
+        bazaar: json!({"input": {"text": evil}}).to_string(),
         created: 1_763_618_400_000,
         active: true,
         live: true,
@@ -164,15 +164,21 @@ pub fn a_gate_s_documents_tell_what_a_seller_says_as_their_word() {
 }
 
 #[test]
-fn a_skill_without_a_body_is_called_without_a_payload() {
+fn a_skill_is_called_with_its_own_example_and_without_a_payload_where_it_takes_none() {
     let market = market_of(&vars());
-    for (method, has_payload) in [("GET", false), ("POST", true), ("DELETE", true)] {
-        let skill = Offered { method: method.into(), ..skill("x") };
+    let example = r#"{"input":{"text":"a word"}}"#;
+    let untold = r#","payload":{"input":"hello"}"#;
+    for (method, bazaar, payload) in [
+        ("GET", example, ""),
+        ("POST", example, r#","payload":{"text":"a word"}"#),
+        ("DELETE", r#"{"output":1}"#, untold),
+        ("POST", "", untold),
+    ] {
+        let skill = Offered { method: method.into(), bazaar: bazaar.into(), ..skill("x") };
         for lines in [
             shell_of_markdown(&document::write_skill_document(&market.url, &skill)),
             shell_of_html(&page::write_skill_page(&market.url, &skill)),
         ] {
-            let payload = if has_payload { r#","payload":{"input":"hello"}"# } else { "" };
             let end = format!(r#" -d '{{"agentId":"NAME"{payload}}}'"#);
             assert!(lines[1].ends_with(&end), "{method}: {lines:?}");
         }
