@@ -103,7 +103,7 @@ pub fn what_a_merchant_answers_decides_the_outcome() {
 }
 
 #[test]
-fn a_merchant_who_says_that_the_wallet_is_short_is_repeated_in_the_reason_and_nothing_is_given_back() {
+fn the_reason_repeats_a_merchant_who_says_that_the_wallet_is_short_and_nothing_is_given_back() {
     let says = |body: &str| {
         let mut world = World::new();
         let order = world.order(&request("10000"));
