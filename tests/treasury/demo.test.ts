@@ -47,7 +47,7 @@ test('the printed lines do what they say', { timeout: LIMIT_MS }, async () => {
     .filter((line) => line.startsWith('  curl'))
     .map((line) => line.trim());
   const answers = await Promise.all(lines.map(async (line) => (await promisify(execFile)('sh', ['-c', line], { cwd: root })).stdout));
-  for (const [index, part] of ['"name":"acme"', '"items":', 'paidRequestId,', '"spent":"2.05"'].entries())
+  for (const [index, part] of ['"name":"acme"', '"items":', 'paidRequestId,', '"counted":"2.05"'].entries())
     assert.ok(answers[index]?.includes(part), `${lines[index]}: ${answers[index]}`);
 });
 
