@@ -22,6 +22,7 @@ mod replies;
 mod settle;
 mod statements;
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 
@@ -95,7 +96,7 @@ pub enum Step<'g> {
     /// body goes along.
     Record(LedgerCall, Recording<'g>),
     /// Answer, and tell the ledger object then that nothing else was sent.
-    Leave(Reply, LedgerCall),
+    Leave(Reply, Box<LedgerCall>),
     /// Answer, let the held body stream, and report how that went.
     Stream(Reply, Streaming<'g>),
     /// Answer.

@@ -23,7 +23,7 @@ pub struct Recording<'g> {
     paid: Box<PaidRequest<'g>>,
     after: AfterRecord,
     /// The same record, to be made once more if its answer is lost.
-    again: Option<LedgerCall>,
+    again: Option<Box<LedgerCall>>,
 }
 
 /// The kind of record, which decides what comes next.
@@ -79,7 +79,7 @@ impl<'g> Recording<'g> {
         // A repeat without proof is told nothing that another one may have got meanwhile.
         let repeats = matches!(&after, AfterRecord::Outcome(..) | AfterRecord::Stored(_))
             && (paid.work.response.is_some() || paid.shown_id().is_some());
-        let again = repeats.then(|| call.clone());
+        let again = repeats.then(|| Box::new(call.clone()));
         Step::Record(call, Self { paid, after, again })
     }
 
@@ -109,7 +109,7 @@ impl<'g> Recording<'g> {
         if reply.is_none()
             && let Some(call) = self.again
         {
-            return Step::Record(call, Self { again: None, ..self });
+            return Step::Record(*call, Self { again: None, ..self });
         }
         let mut paid = self.paid;
         let reply = reply.map(Into::into);
@@ -201,7 +201,8 @@ fn unheard<'g>(paid: &PaidRequest<'g>) -> Step<'g> {
     match paid.work.fence {
         Some(fence) => {
             let delivery = Delivery::Unsent;
-            Step::Leave(reply, paid.call(Command::Fulfil { fence, delivery }))
+            let call = paid.call(Command::Fulfil { fence, delivery });
+            Step::Leave(reply, Box::new(call))
         }
         None => Step::Respond(reply),
     }
