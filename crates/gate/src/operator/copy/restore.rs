@@ -257,6 +257,11 @@ impl Round {
                 self.held.push(*index);
             }
         }
+        // Those that come after one that cannot be held are never held: the list of channels is the last.
+        let is_held = |state: &ObjectState| matches!(state, ObjectState::Held | ObjectState::None);
+        if self.deed == Deed::Hold && !known.iter().all(is_held) {
+            self.waiting.clear();
+        }
         if !self.waiting.is_empty() {
             return None;
         }
