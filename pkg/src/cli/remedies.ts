@@ -11,7 +11,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   insufficient_funds:
     'fund the wallet that is named above, then run the same command: what it signed is sent until it expires. After that, --pay-again lets another key pay',
   invalid_policy: 'correct that field in the file of --policy, or the option that sets it',
-  payee_changed: "ask the server's operator; if the new payee is correct, add it to payees in the file of --policy, or set pinPayees to false there for a market of many sellers",
+  payee_changed:
+    "ask the server's operator; if the new payee is correct, add it to payees in the file of --policy, or set pinPayees to false there for a market of many sellers",
   payment_conflict:
     "the server's word does not show whether money moved: look at the wallet, or ask the server's operator, before you pay for it another time",
   payment_unresolved: 'run the same command, or npx farebox resend with the file of the payment: it is not charged twice',
