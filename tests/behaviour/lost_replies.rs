@@ -117,28 +117,6 @@ fn what_was_paid_first_and_could_not_begin_is_owed() {
 
 //
 #[test]
-fn what_the_chain_has_shown_and_nobody_was_told_waits_for_the_payers_next_payment() {
-    let mut world = World::with_chain();
-    let payment = world.sign("/after");
-    world.facilitator.settle_plan.extend([Settle::SilentAfter, Settle::SilentBefore]);
-    let mut running = world.start(paid(&payment), b"");
-    for step in ["read", "record"] {
-        while running.next() != step {
-            assert!(world.advance(&mut running), "{step}");
-        }
-    }
-    world.ledger.plan.push_back(ReplyLost);
-    while world.advance(&mut running) {}
-    assert_eq!(running.response.unwrap().problem(), "settlement_unknown");
-    assert!(matches!(world.row_of(&payment.nonce).state, State::Delivered { .. }));
-    let next = world.sign("/after");
-    assert!(world.present(&next).is_delivery());
-    assert!(!world.facilitator.chain.is_used(&next.nonce));
-    assert_eq!(world.origin.calls.len(), 1);
-}
-
-//
-#[test]
 pub fn a_reader_of_the_chain_who_sends_a_payment_again_is_told_nothing_once_more() {
     let mut world = World::new();
     world.facilitator.repeats = Repeats::Idempotent;
