@@ -238,8 +238,11 @@ pub fn a_skill_whose_fee_was_not_paid_within_a_day_ends() {
     }
     assert!(world.rows.skills.contains_key("echo-3"), "what was paid stays");
     assert_eq!(world.rows.versions.len(), 5);
-    // An id that no buyer has seen is free.
-    assert_eq!(publish(&mut world, "echo-4"), 201);
+    // Its former owner may still pay its fee: the id is for no other one.
+    assert_eq!(publish(&mut world, "echo-4"), 409);
+    let mut own = gated();
+    own["skillId"] = "echo-4".into();
+    assert_eq!(world.publish(&own).status, 201);
 }
 
 // A-171, I-26
