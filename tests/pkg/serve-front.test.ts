@@ -445,22 +445,6 @@ test('a connection that the system does not take ends nothing', async (t) => {
   for (const time of ['first', 'second', 'third']) assert.equal(await (await fetch(front.url)).text(), 'true', time);
 });
 
-//
-test('a proxy that is not trusted is told of once', async (t) => {
-  const told: string[] = [];
-  const options = { ...PLAIN, pages: { serve: () => false }, log: (text: string) => void told.push(text) };
-  const [plain, trusts] = [await openFront(options), await openFront({ ...options, trustsProxy: true })];
-  t.after(() => Promise.all([plain.close(0), trusts.close(0)]));
-  const headers = { 'x-forwarded-for': '203.0.113.9' };
-  await fetch(trusts.url, { headers });
-  await fetch(plain.url);
-  assert.deepEqual(told, []);
-  await fetch(plain.url, { headers });
-  await fetch(plain.url, { headers });
-  assert.equal(told.length, 1);
-  assert.match(told[0]!, /^a request of 127\.0\.0\.1 has X-Forwarded-For: .*--trust-proxy/);
-});
-
 test('a connection of a proxy waits for its next request longer than proxies do, but not while it ends', async (t) => {
   const answers: ServerResponse[] = [];
   const pages = {

@@ -4,9 +4,10 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { promisify } from 'node:util';
 
-import { type Inner, innerRequest, linesOf, passesBody, proxyOf, senderOf, targetOf } from './inner.js';
+import { type Inner, innerRequest, linesOf, passesBody, senderOf, targetOf } from './inner.js';
 import type { Pages } from './pages.js';
 import { placesOf, type Room } from './places.js';
+import { proxyTeller } from './proxy.js';
 import { BUSY, EXPECTED, MOST_FIELDS, NOBODY, NOWHERE, OWN, type Refusal, refuse, TOO_MANY, UNAVAILABLE, UNREADABLE } from './refusals.js';
 import { isOwnFolder } from './shown.js';
 import { type Watch, watching } from './sides.js';
@@ -32,7 +33,7 @@ export type FrontOptions = Inner & {
   readonly folder?: string;
   /** Told the status of each answer of the gate [nobody]. */
   readonly answered?: (status: number) => void;
-  /** Told once where requests seem to come by a proxy that is not trusted. */
+  /** Told once of a proxy that is not trusted, or that passes no host on. */
   readonly log?: (text: string) => void;
   /** Milliseconds in which the head of a request has to come [a minute]. */
   readonly headersTimeout?: number;
@@ -62,7 +63,7 @@ export function openFront(options: FrontOptions): Promise<Front> {
   const endless: Endless = new Set();
   const known = new WeakMap<Duplex, Connection>();
   const { headersTimeout = HEADERS_MS, staleTimeout = STALE_MS, room } = options;
-  let isProxyTold = options.trustsProxy || options.log === undefined;
+  const tellOfProxy = proxyTeller(options.trustsProxy, options.log);
   const [places, connections] = [placesOf(room.requests), placesOf(room.connections)];
   const server = createServer(
     { maxHeaderSize: MOST_HEADER_BYTES, requestTimeout: 0, headersTimeout, connectionsCheckingInterval: headersTimeout / 2, ...ALIVE },
@@ -127,13 +128,7 @@ export function openFront(options: FrontOptions): Promise<Front> {
     const [target] = targetOf(asked) ?? [];
     if (target === undefined) return NOWHERE;
     if (isOwnFolder(target, options.folder)) return OWN;
-    const proxy = isProxyTold ? undefined : proxyOf(asked);
-    if (proxy !== undefined) {
-      isProxyTold = true;
-      options.log?.(
-        `a request of ${proxy} has X-Forwarded-For: if that is a proxy of yours, add --trust-proxy, else all of its clients share the limits of one\n`,
-      );
-    }
+    tellOfProxy(asked);
     const [address] = senderOf(asked, options.trustsProxy) ?? [];
     return address === undefined ? NOBODY : (places.take(options.networkOf(address)) ?? BUSY);
   }

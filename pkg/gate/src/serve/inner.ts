@@ -8,7 +8,7 @@ import {
   validateHeaderName,
   validateHeaderValue,
 } from 'node:http';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
 
 /** Where workerd listens. */
 export type Inner = {
@@ -95,31 +95,8 @@ function isField(name: string, value: string): boolean {
   }
 }
 
-/** Addresses of this machine and of its private networks. */
-const NEAR = new BlockList();
-for (const [network, bits] of [
-  ['127.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-] as const)
-  NEAR.addSubnet(network, bits, 'ipv4');
-for (const [network, bits] of [
-  ['::1', 128],
-  ['fc00::', 7],
-  ['fe80::', 10],
-] as const)
-  NEAR.addSubnet(network, bits, 'ipv6');
-
-/** Where a request comes from that names another sender, if that is near: it may be a proxy, and then all of its clients count as one. */
-export function proxyOf({ headers, socket }: IncomingMessage): string | undefined {
-  const address = plainAddress(socket.remoteAddress ?? '');
-  const isNear = isIP(address) !== 0 && NEAR.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
-  return isNear && headers['x-forwarded-for'] !== undefined ? address : undefined;
-}
-
 /** An address as this system has it, without the prefix of IPv4 in IPv6. */
-const plainAddress = (address: string): string => address.replace(/^::ffff:(?=[\d.]+$)/, '');
+export const plainAddress = (address: string): string => address.replace(/^::ffff:(?=[\d.]+$)/, '');
 
 /** Who asks, and by which scheme; `undefined` if the proxy names nobody by an address. */
 export function senderOf(
