@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { backUp, closedBefore, restore, yetToCome } from '../../pkg/gate/dist/serve/backup.js';
+import { backUp, closedBefore, closedUntil, restore, yetToCome } from '../../pkg/gate/dist/serve/backup.js';
 import { afterRestores } from '../../pkg/gate/dist/serve/settings.js';
 import { isOwnFolder } from '../../pkg/gate/dist/serve/shown.js';
 import { takeState } from '../../pkg/gate/dist/serve/state.js';
@@ -237,6 +237,27 @@ test('a copy is not put back by a clock that is behind it', (t) => {
   assert.deepEqual([times.length, yetToCome(times)], [1, undefined]);
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() - 3_600_000 });
   assert.match(yetToCome(times) ?? '', /^restored\.json says 2\S+Z, which is yet to come/);
+});
+
+test('a gate that was put back says how long it makes no offers of x402', (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: Date.UTC(2026, 0, 2, 12) });
+  const ago = (secs: number): readonly number[] => [Date.UTC(2026, 0, 2, 12) / 1000 - secs, 1_700_000_000];
+  const says = (until: string) =>
+    new RegExp(`^its rows were put back from a copy at 2026-01-02T11:\\S+: until 2026-01-02T${until}:00:00.000Z at the`);
+  assert.match(
+    closedUntil(ago(3_600 - 1), undefined) ?? '',
+    /^its rows .* until 2026-01-02T12:00:01\.000Z at the latest .* no offer, those of MPP do$/,
+  );
+  assert.match(closedUntil(ago(3_600), '7200') ?? '', says('13'));
+  for (const [times, validity] of [
+    [[], undefined],
+    [ago(3_600), undefined],
+    [ago(3_600), '600'],
+    [ago(7_200), '7200'],
+    // Another line tells of a time that is yet to come.
+    [ago(-3_600), undefined],
+  ] as const)
+    assert.equal(closedUntil(times, validity), undefined);
 });
 
 test('a restore that fails leaves nothing under the name of the gate', () => {

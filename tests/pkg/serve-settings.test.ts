@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
+import { siblingsOf } from '../../pkg/gate/dist/create/rules.js';
 import { refuseWithout, secretsIn } from '../../pkg/gate/dist/serve/secrets.js';
 import {
   deskLine,
@@ -108,7 +109,8 @@ test('the start says which token opens the desk, or that none does', () => {
     );
   // At one address of the network nothing listens for this machine alone.
   assert.match(deskLine('http://192.168.1.5:8402', 'set', true, file), /^its desk is \/_farebox\/desk\/ over https, by a proxy, with/);
-  for (const token of ['', undefined]) assert.match(deskLine(url, token, token === '', file), /^it has no desk/);
+  for (const token of ['', undefined])
+    assert.match(deskLine(url, token, token === '', file), /^it has no desk and .* no OPERATOR_TOKEN: .* or in \/state\/secrets\.json$/);
 });
 
 test('a gate with money of this machine alone tells nobody who is told of real money', () => {
@@ -135,4 +137,43 @@ test('prices may stand under their other name', () => {
   const [both, says] = served('--config', config, '--price', '/b=$1', '--check');
   assert.equal(both, 2);
   assert.match(says, /ROUTES is set too; keep one of the two/);
+});
+
+test('a price that cannot be read is told with the word and the reason', () => {
+  for (const [text, why] of [
+    ['post /z=$1', 'has a method that is not in upper case'],
+    ['GET,POST /x=$1', 'names several methods: repeat --price for each'],
+    ['/report', 'has no price'],
+    ['GET /report', 'has no price'],
+    ['report=$1', 'has a path that does not begin with /'],
+  ] as const)
+    assert.throws(() => varsOf({ price: ['/a=$1', text] }), {
+      message: `--price is not PATH=PRICE, such as '/report=$0.01': ${JSON.stringify(text)} ${why}`,
+    });
+  const { ROUTES } = varsOf({ price: ['POST /x=$1', 'GET /x=free'] });
+  assert.deepEqual(ROUTES, [
+    { path: '/x', price: '$1', methods: ['POST'] },
+    { path: '/x', price: 'free', methods: ['GET'] },
+  ]);
+});
+
+test('--check names the secrets without which serve ends, and a facilitator that takes a key is asked with it', () => {
+  const cdp = ['--network', 'base', '--facilitator', 'https://api.cdp.coinbase.com/platform/v2/x402', '--price', '/a=$1'];
+  const [status, text] = served(...cdp, '--check');
+  const names = text
+    .split('\n')
+    .map((line) => /^note: (\w+): .*set it in the environment; without it serve ends with exit code 2$/.exec(line)?.[1]);
+  assert.deepEqual([status, names], [0, ['CDP_API_KEY_ID', 'CDP_API_KEY_SECRET', undefined, undefined]], text);
+  assert.match(text, /\nnothing is wrong with the words and the file\n$/);
+  const [ends, says] = served(...cdp);
+  assert.equal(ends, 2);
+  for (const name of ['CDP_API_KEY_ID', 'CDP_API_KEY_SECRET'])
+    assert.match(says, new RegExp(`${name}: is missing; set it in the environment`));
+});
+
+test('free paths beside priced ones are told in one line', async () => {
+  const vars = variables({ ...WORDS, 'pay-to': PAYEE, origin: 'http://localhost:9', price: ['/a=$1', '/b=$1'] }, {}, {});
+  const told = await siblingsOf(vars, ['PAGES']);
+  assert.equal(told.length, 1);
+  assert.match(told[0]!, /^2 paths are priced, and many servers of files serve the same at .*\/a\/index\.html.*\/b\/index\.html.*: free$/);
 });

@@ -185,9 +185,9 @@ test('secrets that others can read, or with other names, are not those of a gate
     [
       0o600,
       '{"LEDGER_SALT":"s","API_KEYS":"[]"}',
-      /has "API_KEYS", and only GATE_SECRET, LEDGER_SALT, OPERATOR_TOKEN stand there: set that in/,
+      /has "API_KEYS", and only GATE_SECRET, LEDGER_SALT, OPERATOR_TOKEN stand there: that is a secret, set it in the environment$/,
     ],
-    [0o600, '{"RPC_URL":"https://node.example"}', /has "RPC_URL"/],
+    [0o600, '{"RPC_URL":"https://node.example"}', /has "RPC_URL".* set that in the environment or in the file of --config$/],
     [0o600, '{"__proto__":"x"}', /has "__proto__"/],
     [0o600, '{"OPERATOR_TOKEN":7}', /OPERATOR_TOKEN of .* is no text/],
     [0o600, '{"LEDGER_SALT', /cannot be read as JSON/],

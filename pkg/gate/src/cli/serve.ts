@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { EXIT, Later, tell, Usage } from 'farebox/command';
-import { checkProgram, localProgram, siblingsOf, unreadOf, wrongWith } from '../create/rules.js';
-import { closedBefore, yetToCome } from '../serve/backup.js';
+import { checkProgram, keyed, localProgram, siblingsOf, unreadOf, wrongWith } from '../create/rules.js';
+import { closedBefore, closedUntil, yetToCome } from '../serve/backup.js';
 import { roomLine } from '../serve/disk.js';
 import { type Front, type FrontOptions, openFront } from '../serve/front.js';
 import { type Money, startMoney } from '../serve/money.js';
@@ -41,7 +41,8 @@ const HELP = `farebox serve: a gate on this machine, in front of any HTTP server
 
       --origin URL          the server behind the gate, such as http://localhost:3000
       --origin-network private  it is in this machine's own private network, such as http://app:3000
-      --price 'PATH=PRICE'  a priced path, such as '/report=$0.01' or 'POST /ask=$0.05'; may be repeated
+      --price 'PATH=PRICE'  a priced path, such as '/report=$0.01' or 'POST /ask=$0.05'; may be repeated.
+                            Beside a price for POST alone, GET of that path is 405: add 'GET /ask=free' if it is free
       --pay-to ADDRESS      the address that is paid
       --network NAME        where it is paid; may be repeated [eip155:84532: test money]
       --facilitator URL     who settles [https://www.x402.org/facilitator on the test network]
@@ -52,7 +53,7 @@ const HELP = `farebox serve: a gate on this machine, in front of any HTTP server
       --state FOLDER        the rows of payments and the secrets; back it up [.farebox-gate; with --local .farebox-local]
       --host ADDRESS        where it listens [127.0.0.1]
       --port NUMBER         [8402]
-      --check               says what is wrong with these words and the file, and serves nothing
+      --check               says what is wrong with these words and the file, which secrets are missing, and serves nothing
       --trust-proxy         a proxy in front of it writes X-Forwarded-For and X-Forwarded-Proto
 
 Secrets come from the environment. Three of them are else in secrets.json of the state, which is made at the first start.
@@ -86,7 +87,7 @@ const REST_MS = 2_000;
 
 /** Serves until a signal comes. */
 export async function serve(args: string[]): Promise<number> {
-  const given = read(args);
+  const given = await withAuth(read(args));
   if (given.help === true) {
     process.stdout.write(HELP);
     return EXIT.done;
@@ -158,8 +159,7 @@ export async function serve(args: string[]): Promise<number> {
     const token = environment['OPERATOR_TOKEN'];
     tell(`${deskLine(front.url, vars['OPERATOR_TOKEN'], token !== undefined, state.secretsFile)}\n`);
     for (const line of takenAway(words, environment)) tell(`${line}\n`);
-    const ahead = yetToCome(times);
-    if (ahead !== undefined) tell(`${ahead}\n`);
+    for (const line of [yetToCome(times), closedUntil(times, vars['MAX_VALIDITY_SECS'])]) if (line !== undefined) tell(`${line}\n`);
     const room = money === undefined ? roomLine(state.rows, vars) : undefined;
     if (room !== undefined) tell(`${room}\n`);
     const open = money === undefined ? await openTo(String(vars['ORIGIN_URL'])) : undefined;
@@ -193,9 +193,13 @@ export async function serve(args: string[]): Promise<number> {
 }
 
 /** Says what the gate would refuse, and starts nothing. */
-async function check(given: ReturnType<typeof read>): Promise<number> {
+async function check(given: Given): Promise<number> {
   if (given.local) throw new Usage('--check looks at what is served for real: leave out --local');
-  await refuseWrong(given, variables(given, {}, process.env));
+  const vars = variables(given, {}, process.env);
+  await refuseWrong(given, vars);
+  // All else has just been found right. They are in the environment of what serves, which is seldom this one.
+  const unset = await wrongWith(vars, BOUND, { source: (variable) => sourceOf(given, variable), hasSecrets: true });
+  for (const { says } of unset) tell(`note: ${says}; without it serve ends with exit code ${EXIT.usage}\n`);
   tell('nothing is wrong with the words and the file\n');
   return EXIT.done;
 }
@@ -229,7 +233,7 @@ function needsCloudflare(said: Readonly<Record<string, unknown>>): string[] {
 }
 
 /** Starts the money of `--local`, unless it would stand in for other money. */
-async function localMoney(given: ReturnType<typeof read>): Promise<Money> {
+async function localMoney(given: Given): Promise<Money> {
   for (const name of ['facilitator', 'rpc'] as const)
     if (given[name] !== undefined) throw new Usage(`--local has its own: leave out --${name}`);
   const vars = varsOf(given);
@@ -241,7 +245,7 @@ async function localMoney(given: ReturnType<typeof read>): Promise<Money> {
 }
 
 /** The words that local money says in the place of others; who names no address is paid at one of its accounts. */
-function paidBy({ facilitator, rpc, payee }: Money, given: ReturnType<typeof read>) {
+function paidBy({ facilitator, rpc, payee }: Money, given: Given) {
   const isNamed = varsOf(given)['PAY_TO'] !== undefined;
   return { facilitator, rpc, ...(isNamed ? {} : { 'pay-to': payee }) };
 }
@@ -264,6 +268,13 @@ function signals(): { readonly ended: Promise<void>; readonly again: Promise<voi
   const [ended, again] = [next(), next()];
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => heard.shift()?.());
   return { ended, again };
+}
+
+type Given = ReturnType<typeof read> & Pick<Said, 'auth'>;
+
+/** The words, with how a facilitator that takes no request without a key is asked, as a project is written with it. */
+async function withAuth(given: ReturnType<typeof read>): Promise<Given> {
+  return given.facilitator === undefined ? given : { ...given, auth: await keyed(given.facilitator) };
 }
 
 function read(args: string[]) {

@@ -66,10 +66,18 @@ async function judgement(vars: Readonly<Record<string, unknown>>, bound: readonl
   return judge({ ...secrets, ...vars, bindings: [...bound, 'CHANNEL', 'LEDGER', 'RATE_LIMITER'].sort() });
 }
 
-/** Free paths beside priced ones that many servers answer alike, a line for each priced one. */
+/** Most free paths that are told at once. */
+const MOST_TOLD = 20;
+
+/** Free paths beside priced ones that many servers answer alike, in one line. */
 export async function siblingsOf(vars: Readonly<Record<string, unknown>>, bound: readonly string[]): Promise<readonly string[]> {
   const { siblings } = await judgement(vars, bound);
-  return siblings.map(({ priced, free }) => oneLine(`${priced} is priced, and many servers serve the same at ${free.join(', ')}: free`));
+  const [first] = siblings;
+  if (first === undefined) return [];
+  const all = siblings.flatMap(({ free }) => free);
+  const told = all.length > MOST_TOLD ? [...all.slice(0, MOST_TOLD), `and ${all.length - MOST_TOLD} more`] : all;
+  const priced = siblings.length === 1 ? `${first.priced} is priced` : `${siblings.length} paths are priced`;
+  return [oneLine(`${priced}, and many servers of files serve the same at ${told.join(', ')}: free`)];
 }
 
 /** Which word of a command sets which variable. */

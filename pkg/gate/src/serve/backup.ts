@@ -160,6 +160,19 @@ export function yetToCome(times: readonly number[]): string | undefined {
   return `${RESTORED} says ${then}, which is yet to come, and until then there are no offers by x402: set the clock, or that time`;
 }
 
+/** The least time for which a gate that was put back makes no offers of x402, seconds. */
+const CLOSED_SECS = 3_600;
+
+/** A line as long as a gate that was put back makes no offers of x402. */
+export function closedUntil(times: readonly number[], validity: string | undefined): string | undefined {
+  const [latest] = times;
+  if (latest === undefined) return undefined;
+  const until = latest + Math.max(CLOSED_SECS, Number(validity ?? 0) || 0);
+  if (until * 1000 <= Date.now() || latest * 1000 > Date.now() + AHEAD_MS) return undefined;
+  const [from, to] = [latest, until].map((time) => new Date(time * 1000).toISOString());
+  return `its rows were put back from a copy at ${from}: until ${to} at the latest new payers of x402 get no offer, those of MPP do`;
+}
+
 /** How far two looks at one clock may be apart. */
 const AHEAD_MS = 60_000;
 

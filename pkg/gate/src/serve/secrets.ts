@@ -12,6 +12,34 @@ const BYTES = { GATE_SECRET: 32, LEDGER_SALT: 16, OPERATOR_TOKEN: 16 };
 /** Those that no gate can do without. It may have no operator's token. */
 const NEEDED = Object.keys(BYTES).filter((name) => name !== 'OPERATOR_TOKEN');
 
+/** Secrets that may come from the environment, besides the bearer token that the configuration names. */
+export const SECRETS: readonly string[] = [
+  'GATE_SECRET',
+  'GATE_SECRET_PREVIOUS',
+  'LEDGER_SALT',
+  'ORIGIN_SECRET',
+  'PAYEE_KEY',
+  'REFUNDS_TOKEN',
+  'REFUND_TOKEN',
+  'OPERATOR_TOKEN',
+  'WEBHOOK_SECRET',
+  'API_KEYS',
+  'CDP_API_KEY_ID',
+  'CDP_API_KEY_SECRET',
+  'OKX_API_KEY',
+  'OKX_API_SECRET',
+  'OKX_API_PASSPHRASE',
+  // These URLs may have a key.
+  'RPC_URL',
+  'WEBHOOK_URL',
+];
+
+/** These may stand in the file of `--config`: it names nodes and receivers as it names facilitators. */
+export const NAMED_IN_FILES = ['RPC_URL', 'WEBHOOK_URL'];
+
+/** Whether a variable is a secret that may stand in no file of others. */
+export const isSecret = (name: string): boolean => SECRETS.includes(name) && !NAMED_IN_FILES.includes(name);
+
 /** Whether the environment sets a variable: empty ones of a gate's own secrets are slips, but for the operator's token, without which there is no desk. */
 export function isSet(name: string, value: string | undefined): value is string {
   return value !== undefined && !(value === '' && NEEDED.includes(name));
@@ -40,13 +68,15 @@ export function secretsIn(file: string, set: NodeJS.ProcessEnv = process.env): R
   for (const [name, value] of Object.entries(secrets)) {
     // Any other variable here would win over what is not set, and nobody would see it.
     if (!Object.hasOwn(BYTES, name))
-      throw new Usage(
-        `${file} has ${JSON.stringify(name)}, and only ${Object.keys(BYTES).join(', ')} stand there: set that in the environment or in the file of --config`,
-      );
+      throw new Usage(`${file} has ${JSON.stringify(name)}, and only ${Object.keys(BYTES).join(', ')} stand there: ${where(name)}`);
     if (typeof value !== 'string') throw new Usage(`${name} of ${file} is no text`);
   }
   return secrets as Record<string, string>;
 }
+
+/** Where a variable is set that does not stand among the secrets: the file of `--config` may have no other secret either. */
+const where = (name: string): string =>
+  isSecret(name) ? 'that is a secret, set it in the environment' : 'set that in the environment or in the file of --config';
 
 /** Refuses to serve without a secret, which the environment may have had before. */
 export function refuseWithout(vars: Readonly<Record<string, string>>, file: string): void {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 
 import { takesTokens, Usage } from 'farebox/command';
 import { WORD_OF } from '../create/rules.js';
-import { isSet } from './secrets.js';
+import { isSecret, isSet, NAMED_IN_FILES, SECRETS } from './secrets.js';
 
 /** What the command says about the gate. */
 export type Said = {
@@ -14,44 +14,20 @@ export type Said = {
   readonly 'pay-to'?: string | undefined;
   readonly network?: readonly string[] | undefined;
   readonly facilitator?: string | undefined;
+  /** How that facilitator is asked, if it takes no request without a key. */
+  readonly auth?: string | undefined;
   readonly rpc?: string | undefined;
 };
 
 /** The test network by its names, and its free facilitator: no money is at stake by default. */
 const TEST = { network: 'eip155:84532', names: ['eip155:84532', 'base-sepolia'], facilitator: 'https://www.x402.org/facilitator' };
 
-/** Secrets that may come from the environment, besides the bearer token that the configuration names. */
-const SECRETS = [
-  'GATE_SECRET',
-  'GATE_SECRET_PREVIOUS',
-  'LEDGER_SALT',
-  'ORIGIN_SECRET',
-  'PAYEE_KEY',
-  'REFUNDS_TOKEN',
-  'REFUND_TOKEN',
-  'OPERATOR_TOKEN',
-  'WEBHOOK_SECRET',
-  'API_KEYS',
-  'CDP_API_KEY_ID',
-  'CDP_API_KEY_SECRET',
-  'OKX_API_KEY',
-  'OKX_API_SECRET',
-  'OKX_API_PASSPHRASE',
-  // These URLs may have a key.
-  'RPC_URL',
-  'WEBHOOK_URL',
-];
-
-/** These may stand in the file of `--config`: it names nodes and receivers as it names facilitators. */
-const NAMED_IN_FILES = ['RPC_URL', 'WEBHOOK_URL'];
-
 /** Secrets that the file of `--config` sets, a line each. Who wrote it would know them: the operator's token, or a key that passes unpaid. */
 export function knownSecrets(said: Said): readonly string[] {
   const names = Object.keys(said.config === undefined ? {} : fileOf(said.config));
-  const known = names.filter((name) => SECRETS.includes(name) && !NAMED_IN_FILES.includes(name));
-  return known.map(
-    (name) => `--config: ${name} is a secret, which whoever wrote the file knows: take it out, and set it in the environment`,
-  );
+  return names
+    .filter(isSecret)
+    .map((name) => `--config: ${name} is a secret, which whoever wrote the file knows: take it out, and set it in the environment`);
 }
 
 /** Variables of the file of `--config` that an empty text of the environment takes away, a line each: nobody may have filled it in. */
@@ -86,7 +62,8 @@ export const environmentOfPlay = (environment: NodeJS.ProcessEnv): NodeJS.Proces
 
 /** Where the desk is, and which token opens it. */
 export function deskLine(url: string, token: string | undefined, isOutside: boolean, file: string): string {
-  if ((token ?? '') === '') return 'it has no desk, because it has no OPERATOR_TOKEN: set one in the environment';
+  if ((token ?? '') === '')
+    return `it has no desk and answers no operator, because it has no OPERATOR_TOKEN: set one in the environment or in ${file}`;
   // What listens at one address of the network has none that is this machine's alone.
   const here = /^(?:0\.0\.0\.0|\[::\])$/.test(new URL(url).hostname) ? ', or over http on this machine' : '';
   const place = takesTokens(url) ? `${url}/_farebox/desk/` : `/_farebox/desk/ over https, by a proxy${here}`;
@@ -163,7 +140,8 @@ export function varsOf(said: Said): Record<string, unknown> {
   if (said['origin-network'] !== undefined) vars['ORIGIN_NETWORK'] = said['origin-network'];
   if (said['pay-to'] !== undefined) vars['PAY_TO'] = said['pay-to'];
   if (said.network !== undefined) vars['NETWORK'] = said.network.length === 1 ? said.network[0] : said.network;
-  if (said.facilitator !== undefined) vars['FACILITATOR_URL'] = said.facilitator;
+  if (said.facilitator !== undefined)
+    vars['FACILITATOR_URL'] = said.auth === undefined ? said.facilitator : [{ url: said.facilitator, auth: said.auth }];
   if (said.rpc !== undefined) vars['RPC_URL'] = said.rpc;
   if (said.price !== undefined) vars['ROUTES'] = [...listOf(vars['ROUTES']), ...said.price.map(routeOf)];
   vars['NETWORK'] ??= TEST.network;
@@ -213,11 +191,19 @@ function listOf(value: unknown): unknown[] {
 /** `/report=$0.01`, with a method before it if not all are meant: `GET /report=$0.01`. */
 function routeOf(text: string): Record<string, unknown> {
   const [, method, path, price] = /^(?:([A-Z]+) )?(\/[^=]*)=(.+)$/.exec(text) ?? [];
-  if (path === undefined) throw new Usage(`--price is not PATH=PRICE, such as '/report=$0.01'`);
+  if (path === undefined) throw new Usage(`--price is not PATH=PRICE, such as '/report=$0.01': ${JSON.stringify(text)}${slipIn(text)}`);
   // In double quotes a shell reads `$0` itself: its own name stands there.
   if (/^-?[\w/]*sh\./.test(price ?? ''))
     throw new Usage(`--price asks ${price} for ${path}: put it into single quotes, such as '/report=$0.01'`);
   return { path, price, ...(method === undefined ? {} : { methods: [method] }) };
+}
+
+/** What may be meant by a price that cannot be read. */
+function slipIn(text: string): string {
+  const [before = ''] = text.split('/', 1);
+  if (before.includes(',')) return ' names several methods: repeat --price for each';
+  if (/^[A-Za-z]+ $/.test(before)) return /[a-z]/.test(before) ? ' has a method that is not in upper case' : ' has no price';
+  return before === '' ? ' has no price' : ' has a path that does not begin with /';
 }
 
 function fileOf(file: string): Record<string, unknown> {
