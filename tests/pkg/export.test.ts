@@ -80,6 +80,7 @@ test('the export of a treasury is read part by part, with one line of columns, a
   assert.match((await run('--from', '2026-01-01'))[1], /the export of a treasury takes no --from/);
   isThere = false;
   // What neither has is told as a gate's.
-  assert.deepEqual(await run(), ['', 'farebox: 404 not_found: /_farebox/export\n']);
+  const neither = 'farebox: 404 not_found: /_farebox/export\n         what was asked for is not there, or no OPERATOR_TOKEN is set there\n';
+  assert.deepEqual(await run(), ['', neither]);
   treasury.close();
 });

@@ -50,6 +50,8 @@ export async function operate(name: (typeof OPERATE)[number], args: readonly str
     if (!(error instanceof Refused)) throw error;
     tell(`farebox: ${error.status}${error.code === '' ? '' : ` ${error.code}`}: ${error.message}\n`);
     if (error.parameter !== '') tell(`         --${error.parameter} has not the form that --help names\n`);
+    if (error.status === 404 && error.code === 'not_found')
+      tell('         what was asked for is not there, or no OPERATOR_TOKEN is set there\n');
     if (error.status === 401) tell('         FAREBOX_OPERATOR_TOKEN is another one than there\n');
     return EXIT.failed;
   }
