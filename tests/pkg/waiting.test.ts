@@ -2,12 +2,16 @@
 // before they agree pays what the caps allow by then.
 
 import assert from 'node:assert/strict';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 import { pause as pauseOfJobs } from '../../pkg/dist/agent/exchange/call.js';
 import { readWithin } from '../../pkg/dist/beginning.js';
+import { policyOf } from '../../pkg/dist/cli/request.js';
 import { memoryStore, payingFetch } from '../../pkg/dist/index.js';
 import { pause } from '../../pkg/dist/request.js';
 import { ask, GOODS, paymentOf, serve, sharedShop, watchedSigner } from './shop.ts';
@@ -72,4 +76,12 @@ test('a yes that comes a day later signs nothing beyond the cap of that day', as
   assert.equal(signer.asked.length, 1, 'the wallet is not asked');
   now += 86_401;
   assert.equal((await meanwhile(`${shop.url}/after`)).status, 200, 'nothing of what was not signed stays counted');
+});
+
+test('the command line waits longer than a gate that was killed at work takes, unless its policy says how long', () => {
+  // docs/serve.md: a payer waits for up to 70 seconds.
+  assert.ok((policyOf({ max: '1' }).deadlineSecs ?? 0) >= 75);
+  const file = join(mkdtempSync(join(tmpdir(), 'farebox-policy-')), 'policy.json');
+  writeFileSync(file, '{"deadlineSecs":5}');
+  assert.equal(policyOf({ policy: file }).deadlineSecs, 5);
 });

@@ -55,11 +55,15 @@ function dataOf(word: string): string | Uint8Array<ArrayBuffer> {
   return Uint8Array.from(contentsOf(word === '@-' ? 0 : word.slice(1), 'the file of the body'));
 }
 
+/** How long a payment without an outcome is sent again: a gate that was killed at work knows its outcome after 70 seconds. */
+const DEADLINE_SECS = 90;
+
 /** The policy of the command. */
 export function policyOf(values: Words['values']): Policy {
   const written = values.policy === undefined ? {} : objectOf(values.policy, 'the policy');
   const { max, 'per-day': perDay, network, 'pay-again': payAgain } = values;
   return {
+    deadlineSecs: DEADLINE_SECS,
     ...written,
     ...(max === undefined ? {} : { perPayment: max }),
     ...(perDay === undefined ? {} : { perDay }),
