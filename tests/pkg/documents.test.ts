@@ -64,12 +64,17 @@ async function read(
   await reading(context, { document, names }, play);
 }
 
+/** How what serves is installed. */
+const INSTALL = 'npm install /path/to/farebox-0.1.0.tgz /path/to/farebox-gate-0.1.0.tgz workerd';
+
 test('docs/serve.md: a gate that is tried, served, looked at, checked, and run as a service and as an image', async (context) => {
-  const names = { '0xYourAddress': NOBODY, 'npm install farebox-gate workerd': `npm install ${selling()} workerd` };
+  const sold = ['farebox', 'farebox-gate'] as const;
+  const copied = Object.fromEntries(sold.map((name) => [`./${name}-0.1.0.tgz`, files[name]!]));
+  const names = { '0xYourAddress': NOBODY, ...placesOf(...sold), ...copied };
   await read(context, 'docs/serve.md', names, async (reader) => {
     const local = reader.folder('local');
     const servers = [await serverOf(reader, local)];
-    const tried = await reader.plays('npm install farebox-gate workerd viem', local, { prints: `${GATE}\nnpx farebox pay …\n` });
+    const tried = await reader.plays(`${INSTALL} viem`, local, { prints: `${GATE}\nnpx farebox pay …\n` });
     const [, key = ''] = /^ *(export FAREBOX_PRIVATE_KEY=0x[0-9a-f]{64})$/m.exec(tried.wrote) ?? [];
     const [, line = ''] = /^ *(npx farebox pay .*)$/m.exec(tried.wrote) ?? [];
     await reader.types(`${key}\n${line}`, local, `paid     0.01 USDC (10000) to ${NOBODY} on eip155:84532\nthe server has /report\n`);
@@ -77,7 +82,7 @@ test('docs/serve.md: a gate that is tried, served, looked at, checked, and run a
     const real = reader.folder('real');
     await started('cp', ['-a', join(local, 'node_modules'), join(local, 'package.json'), real], folder.path);
     servers.push(await serverOf(reader, real));
-    const serves = await reader.plays('npx --package farebox-gate --package workerd', real, { prints: GATE });
+    const serves = await reader.plays(`${INSTALL}\n`, real, { prints: GATE });
     const looked = await reader.plays('export FAREBOX_URL', real);
     assert.match(looked.wrote, /^CREATED +STATE +AMOUNT/m);
     await reader.stop(serves);
@@ -100,14 +105,14 @@ async function imageOf(reader: Reader, real: string) {
   const steps = lines.map((line) => line.split(/ (.*)/s).slice(0, 2) as [string, string]);
   assert.deepEqual(
     steps.map(([step]) => step),
-    ['FROM', 'WORKDIR', 'RUN', 'COPY', 'VOLUME', 'EXPOSE', 'CMD'],
+    ['FROM', 'WORKDIR', 'COPY', 'RUN', 'VOLUME', 'EXPOSE', 'CMD'],
   );
   const said = Object.fromEntries(steps);
   const [, version] = /^node:(\d+)-slim$/.exec(said['FROM'] ?? '') ?? [];
   assert.ok(Number(version) >= 20);
   const at = reader.folder('image');
   await reader.types(await reader.own(said['RUN'] ?? '', at), at);
-  assert.equal(said['COPY'], 'gate.json .');
+  assert.equal(said['COPY'], 'farebox-0.1.0.tgz farebox-gate-0.1.0.tgz gate.json ./');
   writeFileSync(join(at, 'gate.json'), readFileSync(join(real, 'gate.json')));
   const command = JSON.parse(said['CMD'] ?? '') as string[];
   assert.equal(command[command.indexOf('--state') + 1], said['VOLUME']);
@@ -140,12 +145,14 @@ async function serviceOf(reader: Reader, real: string) {
 }
 
 const ANALYZE = '/usr/bin/systemd-analyze';
-test('docs/serve.md: systemd takes the unit', { skip: existsSync(ANALYZE) ? false : 'systemd is not here' }, async () => {
-  const unit = /^```ini\n(.*?)^```$/ms.exec(readFileSync('docs/serve.md', 'utf8'))?.[1] ?? '';
-  const file = join(folder.path, 'farebox.service');
-  writeFileSync(file, unit.replace('/usr/bin/node', process.execPath));
-  // Its other units are those of this machine; only what is said of this one counts.
-  const { stdout } = await started('sh', ['-c', `${ANALYZE} verify ${file} 2>&1 || true`], folder.path);
+test('docs/serve.md: systemd takes the units', { skip: existsSync(ANALYZE) ? false : 'systemd is not here' }, async () => {
+  const units = [...readFileSync('docs/serve.md', 'utf8').matchAll(/^```ini\n(.*?)^```$/gms)].map(([, unit = '']) => unit);
+  const names = ['farebox.service', 'farebox-backup.service', 'farebox-backup.timer'];
+  assert.equal(units.length, names.length);
+  const paths = names.map((name) => join(folder.path, name));
+  for (const [at, path] of paths.entries()) writeFileSync(path, units[at]!.replace('/usr/bin/node', process.execPath));
+  // Their other units are those of this machine; only what is said of these counts.
+  const { stdout } = await started('sh', ['-c', `${ANALYZE} verify ${paths.join(' ')} 2>&1 || true`], folder.path);
   assert.deepEqual(
     stdout.split('\n').filter((line) => line.includes('farebox')),
     [],

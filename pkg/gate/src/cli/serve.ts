@@ -37,7 +37,7 @@ import { waitState } from '../serve/state.js';
 
 const HELP = `farebox serve: a gate on this machine, in front of any HTTP server
 
-  npx --package farebox-gate --package workerd farebox serve --origin URL --price 'PATH=PRICE' --pay-to ADDRESS
+  npx farebox serve --origin URL --price 'PATH=PRICE' --pay-to ADDRESS
 
       --origin URL          the server behind the gate, such as http://localhost:3000
       --origin-network private  it is in this machine's own private network, such as http://app:3000
@@ -169,7 +169,7 @@ export async function serve(args: string[]): Promise<number> {
     if (free.length > 0) tell('  price these as well, or set DEFAULT to deny in the file of --config\n');
     if (money !== undefined) {
       const store = join(relative('', state.folder) || '.', 'budget');
-      tell(`its money is of this machine alone: the chain is ${money.rpc}\n\n`);
+      tell(`its money is of this machine alone: the chain is ${money.rpc}, the facilitator ${money.facilitator}\n\n`);
       tell(`${(await localProgram()).buying({ url: front.url, routes: tableOf(said), key: money.key, store })}\n`);
     }
     await Promise.race([ended, running.lost, state.taken, look.shown]);
