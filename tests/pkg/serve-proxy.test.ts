@@ -123,9 +123,9 @@ test('nginx as the page has it passes host, client, long heads and WebSockets on
       agent: false,
       maxHeaderSize: 65_536,
     }).end();
-    const opened = once(asked, 'upgrade').then(([answer, stream]: [IncomingMessage, Socket]) => {
-      stream.destroy();
-      return answer;
+    const opened = once(asked, 'upgrade').then(([answer, stream]) => {
+      (stream as Socket).destroy();
+      return answer as IncomingMessage;
     });
     return Promise.race([once(asked, 'response').then(([answer]) => answer as IncomingMessage), opened]);
   };
