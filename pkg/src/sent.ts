@@ -74,10 +74,10 @@ export function isUnended(ends: number | undefined, now: number): boolean {
   return now <= (ends ?? Infinity) + LATE_SECS;
 }
 
-/** What there is when a call begins: the marks of all rows, and how many of its host were dropped before. */
+/** State of a record when a call begins: the marks of all rows, and how many of its host were dropped before. */
 export type Began = { readonly marks: ReadonlySet<string>; readonly dropped: number };
 
-/** What a record has when a call for a URL begins, with more marks. */
+/** The same of a call for a URL, with more marks. */
 export function beganIn(rows: readonly SentRow[], url: string, more: readonly string[] = []): Began {
   return { marks: new Set([...rows.map(markOf), ...more]), dropped: droppedOf(rows, new URL(url).host) };
 }
@@ -93,8 +93,8 @@ export function hasDropped(rows: readonly SentRow[], url: string, { marks, dropp
   const { host } = new URL(url);
   if (droppedOf(rows, host) === dropped) return false;
   return !rows.some((row) => {
-    if (row[2] || !marks.has(markOf(row))) return false;
-    // At a time at which nothing has ended: until its end a refund stays where others go.
+    if (!marks.has(markOf(row))) return false;
+    // At a time at which nothing has ended: until then what is open stays where others go, and so does a refund.
     const it = placed(row, 0);
     return it.isKnown && it.host === host;
   });

@@ -148,7 +148,7 @@ export class Ways {
   }
 }
 
-/** What has left for a call by now; it throws where what has left since it began may have been dropped. */
+/** Reads what has left for a call by now; throws where what has left since it began may have been dropped. */
 function leftNow(record: string | undefined, call: Call): Left | undefined {
   const left = leftIn(record, call.name);
   if (left === undefined && hasDropped(sentIn(record), call.url, call.began)) throw unresolved();

@@ -344,6 +344,7 @@ const TABLE: &[Row] = &[
     row!(LateDepositsVanish, channel_payer::a_deposit_that_may_have_arrived_stays_known_until_its_payee_speaks_of_it),
     row!(DepositsVanish, channel_payer::a_payee_that_says_the_deposit_is_gone_gets_no_other),
     row!(ChannelsOpenBeside, channel_payer::a_seller_that_names_channel_after_channel_gets_one_deposit_more_a_day),
+    row!(AskedBackIsNoRest, channel_payer::a_refund_that_was_not_answered_opens_no_channel_after_channel),
     row!(EmptyChannelsStay, channel_payer::channels_in_which_nothing_is_left_give_way_to_others),
     row!(SignedIsBegun, channel_payer::a_deposit_that_was_signed_and_refused_is_not_signed_anew_within_a_day),
     row!(BegunIsAnother, channel_payer::a_deposit_that_was_begun_and_not_made_is_begun_again),

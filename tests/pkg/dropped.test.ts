@@ -1,4 +1,4 @@
-/** What a full record has dropped since a call began may have been paid: a call under a key sends nothing beside that. */
+/** A call under a key sends nothing beside what a full record may have dropped since it began. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -53,7 +53,7 @@ const rowAt = (url: string, name: string, open: boolean, more: object = {}): Sen
 ];
 const hosts = (count: number): string[] => Array.from({ length: count }, (_, at) => `https://h${at}.example/`);
 const inAnHour = (): number => Math.floor(Date.now() / 1000) + 3_600;
-/** What the record has at first, how many are bought after the one in question, and how much later that is. */
+/** The record at first, how many are bought after the one in question, and how much later that is. */
 const FULL: Record<string, { readonly rows: () => SentRow[]; readonly more: number; readonly later: number }> = {
   'by the rows of all hosts': {
     rows: () => Array.from({ length: 1_024 }, (_, at) => rowAt(`https://h${at % 128}.example/`, `other ${at}`, false)),

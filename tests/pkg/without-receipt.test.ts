@@ -41,7 +41,7 @@ function silent(asks: Asks, more: Partial<PayOptions>) {
   return { world, buys };
 }
 
-/** What is charged if all that came is: a token takes each nonce once, and a challenge is paid once. */
+/** Charges, if all that came is charged: a token takes each nonce once, and a challenge is paid once. */
 function charged(): number {
   const named = (request: IncomingMessage): string[] => {
     if (credentialOf(request) !== undefined) return [String(credentialIn(request).challenge['id'])];

@@ -4,6 +4,7 @@ mod deposits;
 mod keys;
 pub mod lost;
 mod refunds;
+mod rests;
 mod terms;
 pub mod walk;
 
@@ -13,6 +14,8 @@ pub use deposits::*;
 pub use keys::*;
 #[cfg(feature = "planted")]
 pub use refunds::*;
+#[cfg(feature = "planted")]
+pub use rests::*;
 #[cfg(feature = "planted")]
 pub use terms::*;
 #[cfg(feature = "planted")]

@@ -268,7 +268,7 @@ export const ENDS: readonly Guard[] = [
     'response.ok',
     ['one-charge', 'payingFetch:'],
   ],
-  ['a process goes on without a store', 'purchases.js', 'taken = take(name)', 'taken = undefined', ['resume', 'without the option']],
+  ['a process goes on without a store', 'purchases.js', 'taken = take(named)', 'taken = undefined', ['resume', 'without the option']],
   [
     'two owners are two purchases',
     'request.js',
@@ -453,7 +453,7 @@ export const ENDS: readonly Guard[] = [
     '',
     ['mcp-charges', 'a tool that was charged and failed'],
   ],
-  ['a tool is a purchase', 'agent/mcp.js', 'resume, acceptPayment', 'acceptPayment', ['mcp-charges', 'payMcpTool continues']],
+  ['a tool is a purchase', 'agent/mcp.js', 'resume: resumeTool, acceptPayment', 'acceptPayment', ['mcp-charges', 'payMcpTool continues']],
   [
     'a tool without a store is a purchase in its process',
     'agent/signer-store.js',

@@ -105,7 +105,7 @@ export const PROCESSES: readonly Guard[] = [
   [
     'a purchase that was over before is another one',
     'resume.js',
-    '!began.has(markOf(stored)) && ',
+    '!began.marks.has(markOf(stored)) && ',
     '',
     ['ended-elsewhere', 'of two processes with one Idempotency-Key'],
   ],

@@ -57,7 +57,7 @@ export class Execution {
   readonly #over = new AbortController();
   #callers = 0;
   #sent: Sent | undefined;
-  /** What there was when it began, by which it is seen whether the store has dropped what came since. */
+  /** State of the store when it began, by which it is seen whether what came since was dropped. */
   #began: Began | undefined;
 
   constructor(parts: Parts, task: Task) {

@@ -158,14 +158,6 @@ impl KeptChannel {
         is_spent && self.pending.is_none() && self.using.is_none() && !self.is_refunding
     }
 
-    /// Whether what is left of its deposit, or is on its way, pays for a request of this price.
-    pub fn is_left_for(&self, price: Amount) -> bool {
-        let on_its_way = self.pending.as_ref().map_or(Amount::ZERO, |it| it.amount);
-        let sum = self.deposit.checked_add(on_its_way).unwrap_or(Amount::MAX);
-        let is_enough = self.charged.checked_add(price).is_some_and(|spent| spent <= sum);
-        is_enough && !self.is_refunding
-    }
-
     /// The key of what says when a channel was opened beside others.
     pub fn beside_key(&self) -> String {
         format!("beside {}", hex::encode(&hash::sha256(&[b"farebox beside", &self.place()])))

@@ -266,7 +266,7 @@ impl ChannelPurchase {
             }
             PaidBy::Voucher(voucher) | PaidBy::SameDeposit(voucher) => voucher,
             PaidBy::NewDeposit(missing, voucher) => {
-                self.admit_another(budget, &channel, now)?;
+                Self::admit_another(budget, &channel, now)?;
                 make_room(budget)?;
                 let least = missing.max(terms.min_deposit.unwrap_or(Amount::ZERO));
                 let suggested = terms.min_deposit;
@@ -301,7 +301,6 @@ impl ChannelPurchase {
     /// Whether a channel may be opened beside those that this host's payee has: one in a day. A seller
     /// that names another one with each request would have a whole deposit locked in each.
     fn admit_another(
-        &self,
         budget: &mut Budget,
         channel: &KeptChannel,
         now: UnixTime,
@@ -309,11 +308,12 @@ impl ChannelPurchase {
         if !channel.deposit.is_zero() {
             return Ok(());
         }
-        let price = self.terms.as_ref().map_or(Amount::ZERO, |terms| terms.offer.amount);
         let mut has_rest = false;
         for other in rows::<KeptChannel>(budget) {
             let other = other?;
-            has_rest |= other.is_beside(channel) && other.is_left_for(price);
+            // Also one that was asked back, which its payee may never answer, or is below the price.
+            let holds = other.has_rest(now) || other.pending.is_some();
+            has_rest |= holds && other.is_beside(channel);
         }
         if !has_rest {
             return Ok(());

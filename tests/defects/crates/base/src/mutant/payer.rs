@@ -156,6 +156,8 @@ macro_rules! payer {
             DepositsRepeat,
             /// A seller that names another channel with each request gets a deposit for each.
             ChannelsOpenBeside,
+            /// A channel that was asked back counts as one without a rest.
+            AskedBackIsNoRest,
             /// A channel that was begun and not made counts as another one.
             BegunIsAnother,
             /// A deposit that was signed for a channel beside others counts as one that was only begun.
