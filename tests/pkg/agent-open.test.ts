@@ -89,6 +89,59 @@ test('a request whose payment is open and that is prepared anew resumes it, says
   );
 });
 
+test('a question that failed has sent nothing: the same request is prepared without a word of a payment, and bought under another key', async () => {
+  let isBroken = true;
+  const confirm = (): boolean => {
+    if (isBroken) throw new Error('the host is gone');
+    return true;
+  };
+  const { client, signer } = local({ confirm });
+  shop.answers = honest;
+  const harness = new AgentHarness({ client });
+  const { preparedId } = await harness.preparePaidRequest({ url: `${shop.url}/report` });
+  await assert.rejects(harness.executePreparedRequest({ preparedId }), { message: 'the host is gone' });
+  assert.deepEqual([signer.asked.length, shop.payments().length, harness.getExecutionResult(preparedId).state], [0, 0, 'active']);
+  isBroken = false;
+  const executionContext = { idempotencyKey: 'another' };
+  const again = await harness.executePreparedRequest({ preparedId, executionContext });
+  assert.equal((again as AgentHarnessExecutedResult).sdkOutcomeKind, 'success');
+  assert.equal((await client.openPayment({ method: 'GET', url: `${shop.url}/report` })) ?? 'none', 'none');
+  isBroken = true;
+  const broken = await harness.preparePaidRequest({ url: `${shop.url}/report` });
+  await assert.rejects(harness.executePreparedRequest({ preparedId: broken.preparedId }), { message: 'the host is gone' });
+  isBroken = false;
+  const { summary, result } = await buy(harness);
+  assert.deepEqual([summary.costSummary, result.sdkOutcomeKind, signer.asked.length], [RESUMES.slice(0, 44), 'success', 2]);
+});
+
+test('a process that ended while it asked its person leaves nothing that was sent, and one that had signed does', async () => {
+  for (const [answers, said] of [
+    [() => new Promise<boolean>(() => undefined), RESUMES.slice(0, 44)],
+    [async () => true, RESUMES],
+  ] as const) {
+    const [store, prepared] = [memoryStore(), memoryStore()];
+    let isReached = (): void => undefined;
+    const reached = new Promise<void>((resolve) => {
+      isReached = resolve;
+    });
+    shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : isReached());
+    const asking = local({ store, confirm: () => (said === RESUMES ? undefined : isReached(), answers()) });
+    const first = new AgentHarness({ client: asking.client, store: prepared });
+    const { preparedId } = await first.preparePaidRequest({ url: `${shop.url}/report` });
+    void first.executePreparedRequest({ preparedId }).catch(() => undefined);
+    await reached;
+    // What the next process finds.
+    const copied = async (from: Store): Promise<Store> => {
+      const to = memoryStore();
+      await to.replace((await to.read()).version, (await from.read()).record ?? '');
+      return to;
+    };
+    const next = new AgentHarness({ client: local({ store: await copied(store) }).client, store: await copied(prepared) });
+    await next.restore();
+    assert.equal((await next.preparePaidRequest({ url: `${shop.url}/report` })).costSummary, said);
+  }
+});
+
 test("a request that was prepared before the other one's outcome stayed open resumes it as well, and another request does not", async () => {
   const { client, signer } = local();
   const harness = new AgentHarness({ client });

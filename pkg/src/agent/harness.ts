@@ -121,6 +121,8 @@ export type AgentHarnessClient = Pick<AgentPayClient, 'preparePaidRequest' | 'ex
   readonly keepsPayments?: boolean;
   /** The idempotency key of a payment for this purchase whose outcome is open, if it knows one. */
   openPayment?(request: Pick<PaidRequestHttpRequest, 'method' | 'url' | 'headers' | 'body'>): Promise<string | undefined>;
+  /** Whether it keeps a payment under this key, if it knows. What failed without one has signed nothing. */
+  hasSent?(idempotencyKey: string): Promise<boolean>;
 };
 export type AgentHarnessOptions = {
   client: AgentHarnessClient;
@@ -201,7 +203,9 @@ export class AgentHarness {
       records.delete(preparedId);
       records.set(preparedId, kept);
     });
-    const costSummary = kept.attempted === true ? resumes(costSummaryOf(kept.prepared)) : costSummaryOf(kept.prepared);
+    // A process that ended while it asked its person has left an attempt, and no payment.
+    const isSent = kept.attempted === true && (await this.#mayHaveSent(kept));
+    const costSummary = isSent ? resumes(costSummaryOf(kept.prepared)) : costSummaryOf(kept.prepared);
     const { kind, protocol, hints, probe, validationIssues, nextAction } = kept.prepared;
     const { challengeDetails, paymentRequirement } = kept.prepared.kind === 'ready' ? kept.prepared : {};
     return structuredClone({
@@ -229,12 +233,14 @@ export class AgentHarness {
     const hasKey = asked === undefined || asked.attempted === true || given !== undefined;
     const known = hasKey ? undefined : this.#client.openPayment?.(purchasedOf(asked.prepared));
     const openKey = known === undefined ? undefined : await known;
+    let before: Kept | undefined;
     let begun: Kept | undefined;
     let rejected: AgentHarnessRejectedResult | undefined;
     // Taken before anything is awaited that could let a second execution in.
     await this.#records.change((records) => {
       [begun, rejected] = [undefined, undefined];
       const record = records.get(preparedId);
+      before = record;
       const { rejection, state = '' } = this.#judge(record, preparedId);
       if (rejection !== undefined) {
         rejected = { preparedId, harnessDisposition: 'rejected', rejectionCode: rejection.code, message: rejection.message };
@@ -262,7 +268,8 @@ export class AgentHarness {
       });
     } catch (error) {
       if (!isFetchPaidError(error)) {
-        await this.#become(preparedId, 'lose');
+        if (await this.#mayHaveSent(begun!)) await this.#become(preparedId, 'lose');
+        else await this.#records.note((records) => void records.set(preparedId, before!));
         throw error;
       }
       outcome = error.details;
@@ -302,6 +309,11 @@ export class AgentHarness {
     await this.#records.change((records) => {
       for (const record of records.values()) records.set(record.preparedId, { ...record, state: wasm.after(record.state, 'lose') });
     });
+  }
+
+  /** Whether a payment of it may have left; what its client cannot say, or not now, may have. */
+  async #mayHaveSent({ idempotencyKey = '' }: Kept): Promise<boolean> {
+    return (await this.#client.hasSent?.(idempotencyKey).catch(() => true)) ?? true;
   }
 
   #shown(preparedId: string): Kept & { state: AgentHarnessPreparedState } {

@@ -142,6 +142,11 @@ export class LocalAgentClient implements AgentBackEnd {
     return this.#parts.journal.openFor(nameOf(request, { owner }), (key) => this.#flights.has(key));
   }
 
+  /** Whether a payment is kept under this key. */
+  async hasSent(idempotencyKey: string): Promise<boolean> {
+    return (await this.#parts.journal.read(idempotencyKey)) !== undefined;
+  }
+
   /** Both in one; the signal of `init` counts for all of it. */
   async fetchPaid(input: string, init: RequestInit | undefined, request: FetchPaidRequest): Promise<PaidResponse> {
     const { challenge, signal = init?.signal ?? undefined, ...context } = request;
