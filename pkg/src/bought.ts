@@ -5,8 +5,9 @@ import { unresolved } from './purchases.js';
 import { isUnended, type SentRow, sentIn, withoutSent } from './sent.js';
 import type { Placed } from './slots.js';
 
-/** What the names of rows begin with: of payments that `resume` keeps, and of the way by which a purchase under a key is paid. */
+/** What the names of rows begin with: of payments that `resume` keeps, of those of an agent, and of the way by which a purchase under a key is paid. */
 export const KEPT = 'fetch ';
+export const OF_AGENT = 'agent ';
 export const WAY = 'key ';
 
 /** A voucher: its amount, the amount up to which nothing can have been charged for the same purchase, and whether it pays for nothing else. */

@@ -1,7 +1,8 @@
 /** Purchases of `fetch` whose fate is not known: kept in the record of the budget, sent again byte for byte, and signed again with their nonce. */
 import type { Exchange } from '#wasm';
 
-import { KEPT, keptIn, openRow, openRowsOf, refusal, wayIn } from './bought.js';
+import type { Sent } from './agent/journal.js';
+import { KEPT, keptIn, OF_AGENT, openRow, openRowsOf, refusal, wayIn } from './bought.js';
 import { FareboxError, type SentPayment, unusable } from './error.js';
 import { hexOf } from './hex.js';
 import type { Keeping, Opens } from './keeping.js';
@@ -466,8 +467,16 @@ export async function closeEnded(store: Store, purchase: string, now: number, gi
   });
 }
 
-/** The payments that a store has of requests with the option `resume`, and their receipts: the latest last. */
+/** The payments that a store has of requests with the option `resume` and of `createLocalAgentClient`, and their receipts: the latest last. */
 export async function sentPayments(store: Store): Promise<KeptPayment[]> {
+  return sentIn((await store.read()).record).flatMap((row) => {
+    if (row[0].startsWith(KEPT)) return [keptOf(row)];
+    return row[0].startsWith(OF_AGENT) ? [agentsOf(row)] : [];
+  });
+}
+
+/** Those of requests with the option `resume` alone, by which the same call goes on. */
+export async function resumedPayments(store: Store): Promise<KeptPayment[]> {
   return sentIn((await store.read()).record)
     .filter(([name]) => name.startsWith(KEPT))
     .map(keptOf);
@@ -482,4 +491,15 @@ function keptOf([, at, open, text]: SentRow): KeptPayment {
   const { method, url, askedUrl, key, ends, payer, answered, receipt } = JSON.parse(text) as Omit<KeptPayment, 'at' | 'open'>;
   const more = Object.entries({ askedUrl, ends, payer, answered, receipt }).filter(([, value]) => value !== undefined);
   return { method, url, key, at, open, ...Object.fromEntries(more) };
+}
+
+/** A payment of an agent, as its journal keeps it. */
+function agentsOf([, at, open, text]: SentRow): KeptPayment {
+  const { url, proposal, key, trace, ends, answered, receipt } = JSON.parse(text) as Sent;
+  const { method, askedUrl, payer, network, payTo, amount, asset, price, symbol } = proposal;
+  const transaction = receipt?.paymentReference;
+  const told = transaction === undefined ? undefined : { transaction, network, payer, payTo, amount, asset, price, symbol, signedBy: null };
+  const ofOpen = open ? { askedUrl, ends, payer, answered } : {};
+  const more = Object.entries({ ...ofOpen, receipt: told }).filter(([, value]) => value !== undefined);
+  return { method, url, key: key ?? nameOfSeed(trace?.seed ?? []), at, open, ...Object.fromEntries(more) };
 }

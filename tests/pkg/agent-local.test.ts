@@ -10,9 +10,11 @@ import {
   FetchPaidError,
   type LocalAgentOptions,
   type SdkPreparedPaidRequestReady,
+  type SdkReceipt,
   sdkReceiptSchema,
 } from '../../pkg/dist/agent/index.js';
 import { memoryStore } from '../../pkg/dist/index.js';
+import { sentPayments } from '../../pkg/dist/resume.js';
 import {
   ask,
   GOODS,
@@ -291,6 +293,51 @@ test('what was settled and not delivered has a receipt', async () => {
   const error = await failed(client.executePreparedRequest(await ready(client)));
   assert.deepEqual([error.kind, error.response.status, error.receipt?.reconciliationStatus], ['paid_fulfillment_failed', 424, 'required']);
   assert.deepEqual((await client.lookupReceipt(error.receipt?.receiptId ?? '')).receipt, error.receipt);
+});
+
+test('receipts outlive the process with the store, delivered or not, and sentPayments tells them with what is open', async () => {
+  const [store, sent] = [memoryStore(), memoryStore()];
+  const receipts: SdkReceipt[] = [];
+  for (const status of [200, 424]) {
+    shop.answers = (request, response) => {
+      if (paymentOf(request) === undefined) return ask(response);
+      return serve({ writeHead: (_: number, headers: never) => response.writeHead(status, headers) } as unknown as ServerResponse);
+    };
+    const { client } = local({ store, sent });
+    const outcome = await client.executePreparedRequest(await ready(client), { idempotencyKey: `order-${status}` }).catch((it: unknown) => it);
+    receipts.push((outcome as { receipt: SdkReceipt }).receipt);
+  }
+  const next = local({ store, sent }).client;
+  for (const receipt of receipts) assert.deepEqual((await next.lookupReceipt(receipt.receiptId)).receipt, receipt);
+  await assert.rejects(next.lookupReceipt('another'), { message: /404/ });
+  const [delivered, owed, ...more] = await sentPayments(sent);
+  assert.deepEqual([delivered?.open, owed?.open, more, await sentPayments(store)], [false, true, [], []]);
+  for (const it of [delivered, owed]) {
+    assert.deepEqual([it?.method, it?.url, it?.receipt?.transaction, it?.receipt?.amount], ['GET', `${shop.url}/report`, TRANSACTION, '10000']);
+    assert.match(it?.key ?? '', /^0x[0-9a-f]{64}$/);
+  }
+  assert.ok((owed?.ends ?? 0) > Date.now() / 1000 && owed?.payer !== undefined);
+});
+
+test('what the policy would refuse is said with the price, and once that is lifted it is not', async () => {
+  const told = async (policy: LocalAgentOptions['policy']) =>
+    (await new AgentHarness({ client: local({ policy }).client }).preparePaidRequest({ url: `${shop.url}/report` })).costSummary;
+  const cost = 'Costs 0.010000 USDC on Base Sepolia (exact).';
+  assert.equal(
+    await told({ perPayment: '0.005' }),
+    `${cost} A new payment would be refused: policy_amount: the price is 0.01 USDC, and perPayment is 0.005.`,
+  );
+  assert.equal(await told({ perPayment: '0.01' }), cost);
+});
+
+test('the offers of a prepared request are told by its id', async () => {
+  const { client } = local();
+  const harness = new AgentHarness({ client });
+  const { preparedId } = await harness.preparePaidRequest({ url: `${shop.url}/report` });
+  const offers = await harness.offersOf(preparedId);
+  assert.deepEqual(offers, await client.offersOf(await ready(client)));
+  assert.deepEqual([offers[0]?.allowed, offers[0]?.offer?.amount], [true, '10000']);
+  await assert.rejects(harness.offersOf('another'), { code: 'unknown_prepared_id' });
 });
 
 test('bytes arrive as they were bought', async () => {

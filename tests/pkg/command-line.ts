@@ -37,7 +37,7 @@ export async function farebox(
   words: readonly string[],
   { key = PAYER_KEY, input = '', store = newStore(), flags = [], output }: More = {},
 ): Promise<Run> {
-  const args = ['pay', 'look', 'resend', 'unblock'].includes(words[0] ?? '') ? [...words, '--store', store] : words;
+  const args = ['pay', 'look', 'resend', 'spent', 'unblock'].includes(words[0] ?? '') ? [...words, '--store', store] : words;
   const child = spawn(process.execPath, [...flags, 'pkg/dist/cli/main.js', ...args], {
     env: { PATH: process.env['PATH'], HOME: home, ...(key === '' ? {} : { FAREBOX_PRIVATE_KEY: key }) },
     stdio: ['pipe', output ?? 'pipe', 'pipe'],

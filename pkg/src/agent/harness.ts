@@ -13,6 +13,7 @@ import type {
   SdkPreparedChallengeDetails,
   SdkPreparedNextAction,
   SdkPreparedPaidRequest,
+  SdkPreparedPaidRequestReady,
   SdkPreparedPaymentRequirement,
   SdkPreparedRequestHints,
   SdkPreparedValidationIssue,
@@ -20,6 +21,7 @@ import type {
 import { having } from './having.js';
 import { linesOf } from './heads.js';
 import { requireKept } from './keeping.js';
+import type { LookedOffer } from './local/options.js';
 import { type FetchPaidFailureResponse, firstEnd, isFetchPaidError, type Left, openUntil, type PaidResponse } from './outcome.js';
 import { isOpen, type Kept, recordsOf } from './records.js';
 import { keyFor, nameOf, purchasedOf, requireContext } from './request.js';
@@ -121,6 +123,8 @@ export type AgentHarnessClient = Pick<AgentPayClient, 'preparePaidRequest' | 'ex
   readonly keepsPayments?: boolean;
   /** The idempotency key of a payment for this purchase whose outcome is open, if it knows one. */
   openPayment?(request: Pick<PaidRequestHttpRequest, 'method' | 'url' | 'headers' | 'body'>): Promise<string | undefined>;
+  /** The ways to pay, with what policy and budget say of each, if it has both. */
+  offersOf?(prepared: SdkPreparedPaidRequestReady): Promise<readonly LookedOffer[]>;
   /** Whether it keeps a payment under this key, if it knows. What failed without one has signed nothing. */
   hasSent?(idempotencyKey: string): Promise<boolean>;
 };
@@ -300,6 +304,11 @@ export class AgentHarness {
     return structuredClone({ ...record, executionBinding: bindingOf(record.prepared) });
   }
 
+  /** The ways to pay of an id, with what policy and budget say of each; none where its client does not know, or nothing is asked for. */
+  async offersOf(preparedId: string): Promise<readonly LookedOffer[]> {
+    return (await this.#client.offersOf?.(this.#shown(preparedId).prepared as SdkPreparedPaidRequestReady)) ?? [];
+  }
+
   /**
    * Reads the store, once, before anything else: ids of an earlier process are known again. One that
    * was being executed then may be executed again, under its own idempotency key. No other process
@@ -312,8 +321,8 @@ export class AgentHarness {
   }
 
   /** Whether a payment of it may have left; what its client cannot say, or not now, may have. */
-  async #mayHaveSent({ idempotencyKey = '' }: Kept): Promise<boolean> {
-    return (await this.#client.hasSent?.(idempotencyKey).catch(() => true)) ?? true;
+  async #mayHaveSent({ idempotencyKey: key }: Kept): Promise<boolean> {
+    return (await (key === undefined ? true : this.#client.hasSent?.(key).catch(() => true))) ?? true;
   }
 
   #shown(preparedId: string): Kept & { state: AgentHarnessPreparedState } {

@@ -1,4 +1,5 @@
 /** Payments that were sent, by the key of their request: what is sent again are the same bytes. */
+import { OF_AGENT } from '../bought.js';
 import { oldestOfFullest } from '../fullest.js';
 import type { Proposal } from '../options.js';
 import { unresolved } from '../purchases.js';
@@ -6,6 +7,7 @@ import { freeRoom, holdRoom } from '../room.js';
 import { type Began, beganIn, hasDropped, isUnended, type SentRow, sentIn, stands, withSent } from '../sent.js';
 import { type Store, update } from '../store.js';
 import type { Trace } from '../trace.js';
+import type { SdkReceipt } from './contracts.js';
 
 /** What a key stands for. */
 export type Asked = {
@@ -27,6 +29,10 @@ export type Sent = Asked & {
   readonly sending?: string;
   /** Whether its content came, without a receipt: then time ends it. */
   readonly answered?: true;
+  /** Its name, as in `SentPayment`. */
+  readonly key?: string | undefined;
+  /** What its seller has proven, or told. */
+  readonly receipt?: SdkReceipt | undefined;
 };
 /** `open` while its fate is not known. */
 type Entry = readonly [key: string, sent: Sent, open?: boolean];
@@ -38,8 +44,6 @@ export const signedIn = ({ payment, sending = '' }: Sent): string => `${JSON.str
 
 /** How many are kept in this process; the oldest of the host that has most goes first, and those that are open and may be charged stay. A store has the bounds of its record. */
 const MOST = 1000;
-/** Begins the keys of a journal in the record of a store, which may be the budget's. */
-const MINE = 'agent ';
 
 /** Where a journal is. */
 export type JournalStores = {
@@ -78,9 +82,7 @@ export class Journal {
 
   /** The key of the latest payment for the purchase of this name whose fate is not known, unless `skips` says that it is looked after. */
   async openFor(purchase: string, skips: (key: string) => boolean): Promise<string | undefined> {
-    const all = new Map(this.#known);
-    for (const [key, sent, open = false] of await this.#stored()) all.set(key, { sent, open });
-    return [...all].filter(([key, { sent, open }]) => open && sent.purchase === purchase && !skips(key)).at(-1)?.[0];
+    return [...(await this.#all())].filter(([key, { sent, open }]) => open && sent.purchase === purchase && !skips(key)).at(-1)?.[0];
   }
 
   /** Refuses what there is no room to keep, before it is signed: it would be counted, and never leave. It has that room until {@link freeRoom}. */
@@ -115,21 +117,20 @@ export class Journal {
     return standing?.sent;
   }
 
-  /** Notes that its content came without a receipt. */
-  async answered(key: string, own: Sent): Promise<void> {
-    await this.#note(key, own, { sent: { ...own, answered: true }, open: true });
+  /** A receipt that it has, of this process or of another one with its store. */
+  async receipt(receiptId: string): Promise<SdkReceipt | undefined> {
+    return [...(await this.#all()).values()].find(({ sent: { receipt } }) => receipt?.receiptId === receiptId)?.sent.receipt;
   }
 
-  /** Notes that its fate is known: the next payment for the same request is a new one. False if another one under its key is open. */
-  async close(key: string, own: Sent): Promise<boolean> {
-    return (await this.#note(key, own, { sent: own, open: false }))?.open !== true;
-  }
-
-  /** Notes what became of a payment. Another one under its key stands, whether it has ended or not: what was signed later may have been charged. */
-  async #note(key: string, own: Sent, now: Standing): Promise<Standing | undefined> {
-    return this.#keep(key, now, ({ sent, open }) =>
-      stands({ isOpen: open, signed: signedIn(sent) }, { isOpen: true, signed: signedIn(own) }),
+  /**
+   * Notes what became of a payment; one that is no more `open` makes room for a new one. False if another one under its key is open: it
+   * stands, whether it has ended or not, as what was signed later may have been charged.
+   */
+  async note(key: string, own: Sent, open: boolean): Promise<boolean> {
+    const other = await this.#keep(key, { sent: own, open }, (it) =>
+      stands({ isOpen: it.open, signed: signedIn(it.sent) }, { isOpen: true, signed: signedIn(own) }),
     );
+    return other?.open !== true;
   }
 
   /** Writes this under a key, unless what is stored there stands, which is returned then. */
@@ -153,6 +154,13 @@ export class Journal {
     return standingIn(await this.#stored(), key) ?? this.#known.get(key);
   }
 
+  /** What the store has, and beside it what this process knows. */
+  async #all(): Promise<Map<string, Standing>> {
+    const all = new Map(this.#known);
+    for (const [key, sent, open = false] of await this.#stored()) all.set(key, { sent, open });
+    return all;
+  }
+
   async #stored(): Promise<readonly Entry[]> {
     return entriesIn(await this.#rows());
   }
@@ -171,7 +179,7 @@ export class Journal {
   }
 
   #rowOf([key, sent, open = false]: Entry): SentRow {
-    return [`${MINE}${key}`, Math.floor(this.#now()), open, JSON.stringify(sent)];
+    return [`${OF_AGENT}${key}`, Math.floor(this.#now()), open, JSON.stringify(sent)];
   }
 
   /** A record in the form of the budget's: a store of its own had a list of entries. */
@@ -183,7 +191,7 @@ export class Journal {
 }
 
 const entriesIn = (rows: readonly SentRow[]): readonly Entry[] =>
-  rows.filter(([key]) => key.startsWith(MINE)).map(([key, , open, text]) => [key.slice(MINE.length), JSON.parse(text) as Sent, open]);
+  rows.filter(([key]) => key.startsWith(OF_AGENT)).map(([key, , open, text]) => [key.slice(OF_AGENT.length), JSON.parse(text) as Sent, open]);
 
 const endOf = ({ ends }: Sent): number => ends ?? Infinity;
 

@@ -9,7 +9,7 @@ import { takesTokens } from '../operator/client.js';
 import type { PayOptions, Proposal, Receipt } from '../options.js';
 import { paymentOf, receiptOf } from '../receipts.js';
 import { endsIn, leadsOn } from '../request.js';
-import { type KeptPayment, resume, sentPayments } from '../resume.js';
+import { type KeptPayment, resume, resumedPayments } from '../resume.js';
 import type { Store } from '../store.js';
 import { type CheckedLink, checkPaymentLink, type ExpectedLink, followPaymentLink, type PaymentLinkState, paymentLinkIn } from './cards.js';
 import { originOf, pause, replyTo } from './exchange/call.js';
@@ -130,7 +130,7 @@ const ANSWER_MS = 30_000;
 
 /** The payments that a store has of a link and that were answered, with a receipt or without one, or were let go. */
 const answeredFor = async (place: string, store: Store): Promise<KeptPayment[]> =>
-  (await sentPayments(store)).filter((it) => it.url === place && (!it.open || it.answered === true));
+  (await resumedPayments(store)).filter((it) => it.url === place && (!it.open || it.answered === true));
 
 async function stateOf(origin: string, id: string, asking: Asking): Promise<PaymentLinkState> {
   const { status, said, data } = await asked(origin, { method: 'GET', path: `/p/${id}/status` }, asking);

@@ -16,6 +16,7 @@ import type {
   SdkPreparedPaidRequest,
   SdkPreparedPaidRequestReady,
   SdkPreparedPaymentRequirement,
+  SdkReceipt,
   SdkReceiptResponse,
 } from './contracts.js';
 import { detectChallengeFromResponse } from './detection.js';
@@ -95,8 +96,11 @@ export class LocalAgentClient implements AgentBackEnd {
     if (prepared.kind !== 'ready') return prepared;
     const sent = await this.openPayment(purchasedOf(prepared));
     const after = sent === undefined ? undefined : (await this.#parts.journal.read(sent))?.proposal.slot;
-    const { offer } = await this.#look.offered(prepared.request, prepared.challenge, after);
-    return offer === undefined ? prepared : { ...prepared, paymentRequirement: requirementOf(offer, prepared.paymentRequirement) };
+    const { offer, refusal } = await this.#look.offered(prepared.request, prepared.challenge, after);
+    if (offer !== undefined) return { ...prepared, paymentRequirement: requirementOf(offer, prepared.paymentRequirement) };
+    // What was sent is counted already.
+    if (refusal === undefined || sent !== undefined) return prepared;
+    return { ...prepared, refusal: wasm.boundedText(`${refusal.code}: ${refusal.message}`, 1000) };
   }
 
   /** The ways to pay in `accepts`, in its order, with what policy and budget say of each alone; nothing is counted. */
@@ -165,9 +169,9 @@ export class LocalAgentClient implements AgentBackEnd {
     return this.executePreparedRequest(prepared as SdkPreparedPaidRequestReady, { ...context, signal });
   }
 
-  /** A receipt of this process. */
+  /** A receipt of this process, or of another one that shared the store. */
   async lookupReceipt(receiptId: string): Promise<SdkReceiptResponse> {
-    const receipt = this.#memory.receipt(receiptId);
+    const receipt = await this.#parts.journal.receipt(receiptId);
     if (receipt === undefined) throw new Error('Receipt lookup failed with status 404.');
     return { receipt: structuredClone(receipt) };
   }
@@ -195,10 +199,12 @@ export class LocalAgentClient implements AgentBackEnd {
   /** Notes an outcome in the journal; the one that ends the payment is remembered. */
   async #settled(key: string, { sent }: Execution, outcome: Outcome): Promise<Outcome> {
     const { journal } = this.#parts;
-    if ('receipt' in outcome.decision) this.#memory.keepReceipt(outcome.decision.receipt);
-    if (outcome.isOpen === true && sent !== undefined) await noted(() => journal.answered(key, sent));
-    // What another process has signed meanwhile goes on.
-    if (isFinal(outcome) && (sent === undefined || (await noted(() => journal.close(key, sent))))) this.#memory.keep(key, outcome);
+    const { receipt } = outcome.decision as { readonly receipt?: SdkReceipt };
+    const isOver = isFinal(outcome);
+    // Of a payment that is told without a receipt nothing new is known, and what another process has signed meanwhile goes on.
+    const told = sent && { ...sent, ...having({ receipt, answered: outcome.isOpen || undefined }) };
+    const isMine = told === undefined || !(isOver || receipt) || (await noted(() => journal.note(key, told, !isOver)));
+    if (isOver && isMine) this.#memory.keep(key, outcome);
     return outcome;
   }
 }

@@ -7,12 +7,13 @@ import type { AgentHarnessExecutedResult } from './harness.js';
 import { having } from './having.js';
 import { type FetchPaidFailureResponse, type PaidResponse, writtenOf } from './outcome.js';
 
-/** The sentence about the cost; none if a part of it is not known. */
+/** The sentence about the cost, and why it would not be paid; none if a part of it is not known. */
 export function costSummaryOf(prepared: SdkPreparedPaidRequest): string | undefined {
   if (prepared.kind === 'passthrough') return 'No payment required.';
-  const { paymentRequirement, challengeDetails } = prepared;
-  if (paymentRequirement === undefined) return undefined;
-  return wasm.costSummary(JSON.stringify(paymentRequirement), JSON.stringify(challengeDetails?.accepts[0] ?? null));
+  const { paymentRequirement, challengeDetails, refusal } = prepared;
+  const cost =
+    paymentRequirement && wasm.costSummary(JSON.stringify(paymentRequirement), JSON.stringify(challengeDetails?.accepts[0] ?? null));
+  return refusal === undefined ? cost : `${cost ?? ''} A new payment would be refused: ${refusal}.`.trim();
 }
 
 /** An outcome as a result, with the answer's body read. */

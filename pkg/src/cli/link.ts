@@ -2,7 +2,7 @@
 import type { ExpectedLink } from '../agent/cards.js';
 import { memberOf } from '../error.js';
 import { fileStore } from '../file-store.js';
-import { resume, sentPayments } from '../resume.js';
+import { resume, resumedPayments } from '../resume.js';
 import { asking, keptBeside, told, walletOf } from './pay.js';
 import { asked } from './request.js';
 import { jsonText, tell, visible } from './terminal.js';
@@ -43,7 +43,7 @@ async function pay(words: Words): Promise<number> {
   process.stdout.write(`${text === '' ? (status ?? '') : text}\n`);
   if (status === 'completed') return EXIT.done;
   // Whatever the treasury says of it, what is in the budget was signed for it, now or before.
-  const hasSigned = signer.hasSigned || (await sentPayments(options.store)).some((it) => it.url === `${origin}${pathname}`);
+  const hasSigned = signer.hasSigned || (await resumedPayments(options.store)).some((it) => it.url === `${origin}${pathname}`);
   return final && !hasSigned ? EXIT.failed : EXIT.signed;
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: `npx farebox find`, `look`, `pay`, `resend`, `unblock`, `receipt`, `link`, `skill`, and what `farebox-gate` brings: `serve`, and for a gate on Cloudflare `init`, `check`, `dev`, `deploy` and `upgrade`. */
+/** The command line: `npx farebox find`, `look`, `pay`, `resend`, `spent`, `unblock`, `receipt`, `link`, `skill`, and what `farebox-gate` brings: `serve`, and for a gate on Cloudflare `init`, `check`, `dev`, `deploy` and `upgrade`. */
 import { BROUGHT, brought } from './brought.js';
 import { find } from './find.js';
 import { link } from './link.js';
@@ -10,11 +10,12 @@ import { receipt } from './receipt.js';
 import { failed } from './remedies.js';
 import { resend } from './resend.js';
 import { skill } from './skill.js';
+import { spent } from './spent.js';
 import { reader, tell } from './terminal.js';
 import { unblock } from './unblock.js';
 import { EXIT, HELP, read, Usage, version } from './words.js';
 
-const COMMANDS = { find, look, pay, resend, unblock, receipt, link, skill } as const;
+const COMMANDS = { find, look, pay, resend, spent, unblock, receipt, link, skill } as const;
 
 /** All commands. */
 const NAMES = [...Object.keys(COMMANDS), ...BROUGHT, ...OPERATE, 'completion'];

@@ -5,7 +5,7 @@ import { FareboxError } from '../error.js';
 import { payingFetch } from '../fetch.js';
 import { fileStore } from '../file-store.js';
 import type { Proposal } from '../options.js';
-import { type KeptPayment, resume, sentPayments } from '../resume.js';
+import { type KeptPayment, resume, resumedPayments } from '../resume.js';
 import { isUnended } from '../sent.js';
 import type { Signer } from '../signer.js';
 import { type KeptFile, keep, keptBeside, printed } from './pay.js';
@@ -18,7 +18,7 @@ export async function resend(words: Words): Promise<number> {
   if (file === undefined || others.length > 0) throw new Usage('resend is followed by the file that pay has written');
   const kept = keptIn(file, words.values.store);
   const store = fileStore(kept.store);
-  const row = (await sentPayments(store)).find(({ key, open }) => open && key === kept.key);
+  const row = (await resumedPayments(store)).find(({ key, open }) => open && key === kept.key);
   const request: Asked = {
     // The purchase is named by the URL that was asked for, wherever it redirected.
     url: row?.askedUrl ?? row?.url ?? kept.url,

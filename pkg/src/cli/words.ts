@@ -26,6 +26,7 @@ export const HELP = `farebox: pays for HTTP requests with x402 and MPP, once, an
   npx farebox look URL      what it costs, who asks, and what your policy says; signs nothing
   npx farebox pay URL       pays if it has to, prints the content; asks before it signs
   npx farebox resend FILE   sends a payment again that pay has kept, and prints the content; signs nothing
+  npx farebox spent         what is spent of each cap, what is open, and receipts: of --store FOLDER, also that of farebox-mcp
   npx farebox unblock URL   lets calls out again where a server asked to stop; -X for one method alone
   npx farebox receipt TEXT  reads a receipt: a PAYMENT-RESPONSE or Payment-Receipt header, or - for standard input
   npx farebox link create AMOUNT SYMBOL RECIPIENT    makes a payment by link at your treasury, prints its URL
@@ -49,7 +50,7 @@ With the package farebox-gate, for a gate on Cloudflare (--help after each says 
   npx farebox deploy        checks it, deploys it, and says which secrets are missing
   npx farebox upgrade       says what this version of farebox changes for it
 
-Requests (look, pay, unblock; of find only what follows --policy; of resend only --store and --json):
+Requests (look, pay, unblock; of find and spent only what follows --policy; of resend only --store and --json):
   -X, --method METHOD       [GET, with -d POST]
   -d, --data TEXT           the body; @FILE reads a file, @- standard input
   -H, --header 'NAME: TEXT' may be repeated
@@ -58,7 +59,7 @@ Requests (look, pay, unblock; of find only what follows --policy; of resend only
       --per-day AMOUNT      most in a day, over the policy's perDay
       --network NAME        only this network; may be repeated
       --store FOLDER        where spending is counted [~/.farebox/budget]
-      --json                the answer of find and look, and the receipt of pay, as JSON
+      --json                the answer of find, look and spent, and the receipt of pay, as JSON
 
 find:
       --facilitator URL     whose bazaar [Coinbase's]

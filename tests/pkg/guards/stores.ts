@@ -12,15 +12,15 @@ export const STORES: readonly Guard[] = [
   [
     "and an agent's, where its payment is to be closed",
     'agent/local.js',
-    'await noted(() => journal.close(key, sent))',
-    'await journal.close(key, sent)',
+    'await noted(() => journal.note(key, told, !isOver))',
+    'await journal.note(key, told, !isOver)',
     ['store-faults', 'fetchPaid: the answer comes though that of the store'],
   ],
   [
     'and where its content came without a receipt',
     'agent/local.js',
-    'await noted(() => journal.answered(key, sent))',
-    'await journal.answered(key, sent)',
+    'await noted(() => journal.note(key, told, !isOver))',
+    'await journal.note(key, told, !isOver)',
     ['store-faults', 'content without a receipt comes'],
   ],
   [

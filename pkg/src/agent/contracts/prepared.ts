@@ -95,6 +95,8 @@ const prepared = {
   request: paidRequestHttpRequestSchema,
   /** Where the request was redirected within its origin: the URL that was asked for, which names the purchase. */
   askedUrl: paidRequestHttpRequestSchema.shape.url.optional(),
+  /** Why a new payment for it would be refused here, as policy and budget stand. */
+  refusal: text().optional(),
   hints: sdkPreparedRequestHintsSchema,
   probe: sdkPreparedProbeResultSchema.optional(),
   validationIssues: list(sdkPreparedValidationIssueSchema).default(() => []),

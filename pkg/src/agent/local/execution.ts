@@ -37,7 +37,7 @@ export type Parts = {
 export type Task = { readonly key: string; readonly prepared: SdkPreparedPaidRequestReady; readonly asked: Asked };
 
 /** What leaves, and whereto. */
-type Leaving = Pick<Sent, 'url' | 'payment' | 'sending' | 'trace' | 'ends'>;
+type Leaving = Pick<Sent, 'url' | 'payment' | 'sending' | 'trace' | 'ends' | 'key'>;
 /** A payment that was sent before; whether nothing that was signed for it can be charged any more, and whether another signature may take its place. */
 type Going = { readonly before: Sent; readonly isDead: boolean; readonly signs: boolean };
 /** What is kept of each exchange of one execution. */
@@ -157,7 +157,7 @@ export class Execution {
       return { failed: { error: unresolved(), response: new Response(null, { status: 402 }) } };
     const shown = prepared.paymentRequirement && wasm.candidateDigest(JSON.stringify(prepared.paymentRequirement), '');
     let proposal: Proposal | undefined;
-    let signed: Pick<Sent, 'trace' | 'ends'> | undefined;
+    let signed: Pick<Sent, 'trace' | 'ends' | 'key'> | undefined;
     let hash = before?.trace?.isHash === true ? before.trace.proof : undefined;
     let refused: string | undefined;
     /** The payment that another process has sent under this key, while this one signed. */
@@ -230,8 +230,8 @@ export class Execution {
         url: purchasedOf(prepared).url,
         signed: (it) => {
           const proof = { at: it.preparedAt(), proof: hash ?? it.proof() ?? '', isHash: hash !== undefined };
-          const { validBefore: ends } = JSON.parse(it.payment() ?? '{}') as SentPayment;
-          signed = { trace: { ...facts, ...traceOf(it), ...proof }, ends };
+          const { validBefore: ends, key } = JSON.parse(it.payment() ?? '{}') as SentPayment;
+          signed = { trace: { ...facts, ...traceOf(it), ...proof }, ends, key };
         },
         ...having({ left }),
       },

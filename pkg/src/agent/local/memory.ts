@@ -1,5 +1,4 @@
 /** What a client remembers of payments for a repetition, within bounds: an older one is asked for again with its own bytes. */
-import type { SdkReceipt } from '../contracts.js';
 import type { Asked } from '../journal.js';
 import type { Settled } from './verdict.js';
 
@@ -9,14 +8,9 @@ export type Outcome = Settled & Asked;
 export class Memory {
   /** By key; the oldest goes first. */
   readonly #outcomes = new Map<string, Outcome>();
-  readonly #receipts = new Map<string, SdkReceipt>();
 
   outcome(key: string): Outcome | undefined {
     return this.#outcomes.get(key);
-  }
-
-  receipt(receiptId: string): SdkReceipt | undefined {
-    return this.#receipts.get(receiptId);
   }
 
   /** Keeps an outcome to which nothing can be added. */
@@ -30,17 +24,8 @@ export class Memory {
       this.#outcomes.delete(oldest);
     }
   }
-
-  /** Keeps a receipt, also of what was not delivered yet. */
-  keepReceipt(receipt: SdkReceipt): void {
-    this.#receipts.set(receipt.receiptId, receipt);
-    for (const oldest of this.#receipts.keys()) {
-      if (this.#receipts.size <= MOST) break;
-      this.#receipts.delete(oldest);
-    }
-  }
 }
 
-/** Outcomes and receipts that are remembered, and bytes of what was bought. */
+/** Outcomes that are remembered, and bytes of what was bought. */
 const MOST = 1000;
 const MAX_BYTES = 64 * 1024 * 1024;
