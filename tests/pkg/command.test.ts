@@ -225,7 +225,7 @@ test('the key comes from the environment or a file, never from an argument, and 
     [['pay', shop.url, `--key=${PAYER_KEY}`], undefined, /a key is never an argument/],
     [['pay', shop.url, `--${PAYER_KEY}`], undefined, /not understood/],
     [['pay', shop.url, '--key-file', join(home, 'none')], '', /the file of the key cannot be read: ENOENT/],
-    [[PAYER_KEY], undefined, /the first word is one of find, look, pay, resend, unblock, receipt, link, skill/],
+    [[PAYER_KEY], undefined, /the first word is one of find, look, pay, resend, spent, unblock, receipt, link, skill/],
   ];
   const before = shop.requests.length;
   for (const [words, key, told] of wrong) {
@@ -332,6 +332,7 @@ test('help names every option and code, and the version is that of the package',
     'look',
     'pay',
     'resend',
+    'spent',
     'receipt',
     'link',
     'skill',
