@@ -17,7 +17,8 @@ export function scripted(url) {
       if (prepared === undefined) return call('prepare_paid_request', { url });
       if (prepared.nextAction === 'execute' && bought === undefined)
         return call('execute_prepared_request', { preparedId: prepared.preparedId });
-      const text = `${prepared.costSummary} ${bought.reason ?? bought.merchantResponse.body}`;
+      const failed = prepared.toolError ?? bought?.toolError;
+      const text = failed?.message ?? `${prepared.costSummary} ${bought?.reason ?? bought?.merchantResponse?.body ?? ''}`;
       return { content: [{ type: 'text', text }], finishReason: { unified: 'stop' }, usage, warnings: [] };
     },
   });

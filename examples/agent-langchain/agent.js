@@ -3,10 +3,11 @@ import { FareboxError, payingFetch, receiptOf } from 'farebox';
 import { fileStore } from 'farebox/file-store';
 import { AIMessage, createAgent, fakeModel, tool } from 'langchain';
 
+const url = process.env.REPORT_URL ?? 'http://127.0.0.1:8402/report';
 const pay = payingFetch({
   signer: process.env.FAREBOX_PRIVATE_KEY,
   // No more is ever signed than this, and for no other host: the model cannot change it.
-  policy: { hosts: ['127.0.0.1:8402'], perPayment: '0.01', perDay: '0.02' },
+  policy: { hosts: [new URL(url).host], perPayment: '0.01', perDay: '0.02' },
   // On disk, so that a restart does not forget what was spent.
   store: fileStore('.farebox-agent/budget'),
 });
@@ -14,12 +15,13 @@ const pay = payingFetch({
 const buyReport = tool(
   async () => {
     try {
-      const response = await pay('http://127.0.0.1:8402/report');
+      const response = await pay(url);
       const content = await response.text();
       return `${content.trim()} paid by ${receiptOf(response)?.transaction ?? 'nobody'}`;
     } catch (error) {
       // What a model can do something about; its code and message are our words, not a seller's.
       if (error instanceof FareboxError) return `not bought: ${error.code}: ${error.message}`;
+      if (error instanceof TypeError) return `not bought: ${url} did not answer`;
       throw error;
     }
   },

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from mcp import Client, StdioServerParameters
 
-URL = "http://127.0.0.1:8402/report"
+# Another host also has to be in `hosts` of farebox.json.
+URL = os.environ.get("REPORT_URL", "http://127.0.0.1:8402/report")
 HERE = Path(__file__).resolve().parent
 
 
@@ -21,7 +22,10 @@ async def main():
 
         async def call(name, **arguments):
             result = await client.call_tool(name, arguments)
-            return json.loads(result.content[0].text)
+            told = json.loads(result.content[0].text)
+            if "toolError" in told:
+                raise SystemExit(f"agent  {told['toolError']['message']}")
+            return told
 
         prepared = await call("prepare_paid_request", url=URL)
         print("cost  ", prepared["costSummary"])

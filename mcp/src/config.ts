@@ -64,14 +64,13 @@ export class ConfigError extends Error {}
 /** Reads the file. An unknown name is an error: it may be a misspelt limit. */
 export function readConfig(path: string): Config & { readonly folder: string } {
   let value: unknown;
-  let text: string;
+  let text = '';
   try {
     text = readFileSync(path, 'utf8');
     value = JSON.parse(text);
   } catch (error) {
-    throw new ConfigError(
-      `${path} cannot be read as JSON: ${error instanceof SyntaxError ? 'it is malformed' : ((error as NodeJS.ErrnoException).code ?? 'no such file')}`,
-    );
+    const why = error instanceof SyntaxError ? malformed(text, error) : ((error as NodeJS.ErrnoException).code ?? 'no such file');
+    throw new ConfigError(`${path} cannot be read as JSON: ${why}`);
   }
   const twice = duplicateIn(text);
   // Of two limits the later one would count.
@@ -98,6 +97,12 @@ export function readConfig(path: string): Config & { readonly folder: string } {
   }
   const folder = placed(config.folder ?? join(homedir(), '.farebox'), path);
   return { ...config, folder };
+}
+
+/** Where JSON is malformed, if that is known; what stands there is not shown, as it may be a key. */
+function malformed(text: string, { message }: SyntaxError): string {
+  const at = /position (\d+)/.exec(message)?.[1];
+  return at === undefined ? 'it is malformed' : `it is malformed in line ${text.slice(0, Number(at)).split('\n').length}`;
 }
 
 /** Checks the treasury, beside which nothing stands that would pay or limit here: it would be taken for a limit, and is none. */

@@ -1,4 +1,5 @@
 /** The three tools of `farebox/agent`, for any host: their schemas, and what a call of them does. */
+import { FareboxError } from 'farebox';
 import { type AgentHarness, defaultHarnessToolSpecs, type HarnessToolName } from 'farebox/agent';
 
 /** A JSON schema, as far as tools need one. */
@@ -127,7 +128,9 @@ export async function callTool(harness: AgentHarness, name: string, given: unkno
         return failed('unknown_tool', `There is no tool named ${JSON.stringify(name).slice(0, 100)}.`);
     }
   } catch (error) {
-    const message = error instanceof Error ? error.message : 'The tool failed.';
+    const said = error instanceof Error ? error.message : 'The tool failed.';
+    // As a `reason` begins, so that the remedy can be looked up.
+    const message = error instanceof FareboxError ? `${error.code}: ${said}` : said;
     return failed(error instanceof Unusable ? 'invalid_arguments' : 'tool_execution_failed', message.slice(0, 1000));
   }
 }

@@ -304,7 +304,9 @@ test('receipts outlive the process with the store, delivered or not, and sentPay
       return serve({ writeHead: (_: number, headers: never) => response.writeHead(status, headers) } as unknown as ServerResponse);
     };
     const { client } = local({ store, sent });
-    const outcome = await client.executePreparedRequest(await ready(client), { idempotencyKey: `order-${status}` }).catch((it: unknown) => it);
+    const outcome = await client
+      .executePreparedRequest(await ready(client), { idempotencyKey: `order-${status}` })
+      .catch((it: unknown) => it);
     receipts.push((outcome as { receipt: SdkReceipt }).receipt);
   }
   const next = local({ store, sent }).client;
@@ -313,7 +315,10 @@ test('receipts outlive the process with the store, delivered or not, and sentPay
   const [delivered, owed, ...more] = await sentPayments(sent);
   assert.deepEqual([delivered?.open, owed?.open, more, await sentPayments(store)], [false, true, [], []]);
   for (const it of [delivered, owed]) {
-    assert.deepEqual([it?.method, it?.url, it?.receipt?.transaction, it?.receipt?.amount], ['GET', `${shop.url}/report`, TRANSACTION, '10000']);
+    assert.deepEqual(
+      [it?.method, it?.url, it?.receipt?.transaction, it?.receipt?.amount],
+      ['GET', `${shop.url}/report`, TRANSACTION, '10000'],
+    );
     assert.match(it?.key ?? '', /^0x[0-9a-f]{64}$/);
   }
   assert.ok((owed?.ends ?? 0) > Date.now() / 1000 && owed?.payer !== undefined);

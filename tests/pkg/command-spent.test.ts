@@ -32,7 +32,7 @@ test('spent tells what pay has bought and what it left open, and sends nothing',
   assert.equal(shop.requests.length, before);
 });
 
-test("spent takes the folder of farebox-mcp, whose payments lie beside its budget, and makes no folder that is not there", async (t) => {
+test('spent takes the folder of farebox-mcp, whose payments lie beside its budget, and makes no folder that is not there', async (t) => {
   const shop = await open(honest);
   t.after(() => shop.stop());
   const folder = dirname(newStore());

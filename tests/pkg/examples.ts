@@ -96,11 +96,14 @@ export async function prepareExamples(shared: readonly string[]): Promise<Exampl
   };
 }
 
-/** What npm would publish, in the place of what it has. */
+/** The packages as they were packed, in the place of the files that the README names: all of its own, and no other. */
 function installing(commands: string, at: string, tarballs: Readonly<Record<string, Tarball>>): string {
+  if (!/^npm install /m.test(commands)) return commands;
   const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(join(at, 'package.json'), 'utf8'));
-  const paths = Object.keys({ ...dependencies, ...devDependencies }).flatMap((name) => tarballs[name]?.path ?? []);
-  return commands.replace(/^npm install$/m, `npm install ${paths.join(' ')}`);
+  const needed = Object.keys({ ...dependencies, ...devDependencies }).filter((name) => tarballs[name] !== undefined);
+  const named = [...commands.matchAll(/\/path\/to\/([a-z-]+)-\d+\.\d+\.\d+\.tgz/g)].map(([, name = '']) => name);
+  assert.deepEqual([...named].sort(), needed.sort(), commands);
+  return commands.replace(/\/path\/to\/([a-z-]+)-\d+\.\d+\.\d+\.tgz/g, (_, name: string) => tarballs[name]!.path);
 }
 
 /** Removes a folder, for which nobody waits: tens of thousands of files take a busy disk a minute. */

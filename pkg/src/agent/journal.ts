@@ -191,7 +191,9 @@ export class Journal {
 }
 
 const entriesIn = (rows: readonly SentRow[]): readonly Entry[] =>
-  rows.filter(([key]) => key.startsWith(OF_AGENT)).map(([key, , open, text]) => [key.slice(OF_AGENT.length), JSON.parse(text) as Sent, open]);
+  rows
+    .filter(([key]) => key.startsWith(OF_AGENT))
+    .map(([key, , open, text]) => [key.slice(OF_AGENT.length), JSON.parse(text) as Sent, open]);
 
 const endOf = ({ ends }: Sent): number => ends ?? Infinity;
 
