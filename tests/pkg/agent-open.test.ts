@@ -125,7 +125,11 @@ test('a process that ended while it asked its person leaves nothing that was sen
       isReached = resolve;
     });
     shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : isReached());
-    const asking = local({ store, confirm: () => (said === RESUMES ? undefined : isReached(), answers()) });
+    const confirm = (): Promise<boolean> => {
+      if (said !== RESUMES) isReached();
+      return answers();
+    };
+    const asking = local({ store, confirm });
     const first = new AgentHarness({ client: asking.client, store: prepared });
     const { preparedId } = await first.preparePaidRequest({ url: `${shop.url}/report` });
     void first.executePreparedRequest({ preparedId }).catch(() => undefined);

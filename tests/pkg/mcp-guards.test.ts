@@ -16,7 +16,8 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 
 import { freePort } from '../../demo/server.mjs';
-import { cardOf, createSellingServer, listenForGate, paidTools } from '../../mcp/dist/index.js';
+import { callTool, cardOf, createSellingServer, listenForGate, paidTools, type ToolError } from '../../mcp/dist/index.js';
+import { AgentHarness, createLocalAgentClient } from '../../pkg/dist/agent/index.js';
 import { localSigner, type Proposal } from '../../pkg/dist/index.js';
 import { PAYER_KEY } from './shop.ts';
 import { temporaryFolder } from './tarball.ts';
@@ -42,6 +43,7 @@ const FILES = [
   ['{"servers":{"a":{"url":"https://weather.example/mcp","headers":{"Authorization":{"name":"TOKEN"}}}}}', 'unknown member "name"'],
   ['{"servers":{"a":{"command":"true","args":[1]}}}', 'args as a list of texts'],
   ['{"servers":{"a":{"command":"true","env":{"A":1}}}}', 'env has texts'],
+  ['{\n  "policy": {\n    "perDay": "1",\n  }\n}', 'malformed in line 4'],
   [sell('8403'), 'sell.listen is a host and a port'],
   [sell('127.0.0.1:99999'), 'sell.listen is a host and a port'],
   [sell(8403), 'sell.listen is a host and a port'],
@@ -60,6 +62,12 @@ test('files that cannot be meant are refused at the start, and the reason is nam
       assert.deepEqual([status, said.includes(reason)], [2, true], `${text}: ${said}`);
     }),
   );
+});
+
+test('a tool that the policy stops says so by its code, as a reason does', async () => {
+  const client = createLocalAgentClient({ signer: localSigner(PAYER_KEY), policy: { hosts: ['api.example.com'] } });
+  const told = await callTool(new AgentHarness({ client }), 'prepare_paid_request', { url: 'https://evil.example/report' });
+  assert.match((told as ToolError).toolError.message, /^policy_host: .*evil\.example/);
 });
 
 test('names that stand twice in two objects are no duplicates', async () => {
