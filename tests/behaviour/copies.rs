@@ -129,7 +129,7 @@ fn every_object_is_held_before_the_list_of_channels_is_and_let_go_together() {
     assert_eq!(objects.begin(&gate).1["next"], "opened");
 }
 
-// A-820-TBD
+//
 #[test]
 pub fn no_rows_come_into_a_gate_that_has_sold() {
     for used in ["ledger/6/0", "ledger/6/5", LIST] {
@@ -146,7 +146,7 @@ pub fn no_rows_come_into_a_gate_that_has_sold() {
     }
 }
 
-// A-821-TBD
+//
 #[test]
 pub fn a_sale_between_a_look_and_the_hold_sets_all_others_free() {
     for sells in ["ledger/6/0", "ledger/6/3", "ledger/6/5", LIST] {
@@ -176,7 +176,7 @@ fn objects_of_a_finished_restore_take_no_rows_beside_new_ones() {
     assert_eq!(objects.held(), 0);
 }
 
-// A-822-TBD
+//
 #[test]
 pub fn a_copy_comes_only_where_its_payments_are_found_and_none_is_sold_again() {
     let plain = gate(&json!({}));
@@ -208,7 +208,7 @@ pub fn a_copy_comes_only_where_its_payments_are_found_and_none_is_sold_again() {
     refused(&begin(&closed, "&until=1790000001"), "LEDGER_CLOSED_BEFORE");
 }
 
-// A-823-TBD
+//
 #[test]
 pub fn without_the_operators_token_a_copy_is_neither_given_nor_taken() {
     let gate = gate(&json!({"REFUND_TOKEN": "refund-0123456789abcdef0123456789ab"}));
@@ -246,7 +246,7 @@ fn outcome(world: &World, ledger: &Ledger, copied: &Copied) -> (u16, String, Opt
     (said.status, if said.status == 200 { String::new() } else { said.problem() }, row)
 }
 
-// A-824-TBD
+//
 #[test]
 pub fn rows_of_different_moments_are_answered_as_each_of_them_would_be() {
     let routes = json!([

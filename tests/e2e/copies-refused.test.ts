@@ -51,7 +51,7 @@ async function refuses(source: string, says: RegExp, more: Parameters<Copying['r
   assert.match(err, says);
 }
 
-// A-826-TBD
+// A-829
 test('nothing comes into a gate that has sold, of another salt, other objects or another version', { timeout: 240_000 }, async () => {
   await world.gate('sold');
   assert.equal((await world.pay('/report')).status, 200);
@@ -103,7 +103,7 @@ async function between(at: number, act: () => void): Promise<{ url: string; stop
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, stop: () => server.close() };
 }
 
-// A-827-TBD
+// A-830
 test('a restore that was killed goes on to the whole, and meanwhile nothing is sold', { timeout: 240_000 }, async () => {
   await world.gate('killed');
   for (const at of [3, 9]) {
@@ -131,7 +131,7 @@ test('a restore that was killed goes on to the whole, and meanwhile nothing is s
   assert.equal((await world.pay('/report')).status, 200);
 });
 
-// A-828-TBD
+// A-831
 test('a stranger is told what every route of the operator tells them', async () => {
   await world.gate('stranger');
   const asked = [

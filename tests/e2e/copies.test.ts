@@ -88,7 +88,7 @@ test('a ledger moves: what was paid is answered from its rows, and channels go o
   );
 });
 
-// A-825-TBD
+// A-828
 test('what was paid since a copy of a gate that sells buys nothing at the one that is restored', { timeout: 240_000 }, async () => {
   await world.gate('third');
   const known = await world.pay('/report');

@@ -100,7 +100,7 @@ describe('an operator', () => {
   const listed = async (): Promise<string[]> =>
     (await market.ask('GET', '/api/marketplace/skills')).json.skills.map(({ id }: { id: string }) => id);
 
-  //
+  //
   it('takes back any skill for a reason; one whose fee was not paid ends after a day', async () => {
     const owner = newOwner();
     for (const id of ['paid', 'unpaid']) assert.equal((await market.publish(owner, skill(id))).status, 201);

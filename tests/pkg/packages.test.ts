@@ -166,7 +166,7 @@ test('a command whose package is not installed names it in one line, and one tha
   assert.match(alone(installed, 'serve', '--help').stdout, /^farebox serve: /);
 });
 
-// A-823
+// A-822
 test('a command of another version is not run, nor one of this folder in the place of that beside the program', () => {
   const other = join(folder.path, 'other');
   const place = join(other, 'node_modules/farebox-gate');

@@ -128,7 +128,7 @@ test('values come back as they were, page by page', async () => {
   assert.deepEqual(await rowsOf('to', 1 << 30), whole);
 });
 
-// A-829-TBD
+//
 test('a row that comes to rest, or is open again, between two pages is read once', async () => {
   const ids = Array.from({ length: 120 }, (_, at) => at + 1);
   await ask('moves', {

@@ -265,7 +265,7 @@ pub fn a_skill_that_was_used_waits_for_its_owner_where_a_fee_is_not_paid() {
     }
 }
 
-//
+//
 #[test]
 fn a_fee_that_is_paid_late_pays_for_no_skill_of_another_owner() {
     let mut fee = super::world::vars();

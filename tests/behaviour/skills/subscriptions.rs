@@ -101,7 +101,7 @@ pub fn a_quote_renews_what_it_is_for_and_not_for_less() {
     }
 }
 
-//
+//
 #[test]
 fn a_renewal_costs_what_its_quote_said_however_late_it_is_shown() {
     let rated = |rate: &str| {

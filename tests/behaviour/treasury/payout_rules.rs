@@ -23,7 +23,7 @@ fn refused(world: &mut World, body: &Value) -> String {
     told.text("detail").to_owned()
 }
 
-//
+//
 #[test]
 fn nothing_is_paid_out_once_the_rules_have_expired() {
     let mut world = world();
@@ -44,7 +44,7 @@ fn nothing_is_paid_out_once_the_rules_have_expired() {
     order(&mut world, &payout("0.25", "b"));
 }
 
-//
+//
 #[test]
 fn networks_and_assets_that_are_not_allowed_are_not_paid_out() {
     for (name, allowed, other) in
