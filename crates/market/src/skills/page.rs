@@ -180,9 +180,8 @@ pub(super) struct CallLines {
 impl CallLines {
     pub(super) fn of(skill: &Offered, url: &str) -> Self {
         let example = skill.example();
-        let body = || {
-            Shell::fill(" -H 'content-type: application/json' -d {}", [Shell::of(&example)])
-        };
+        let body =
+            || Shell::fill(" -H 'content-type: application/json' -d {}", [Shell::of(&example)]);
         let body = match skill.method.as_str() {
             "GET" | "HEAD" => Shell::literal(""),
             "POST" => body(),
