@@ -133,6 +133,8 @@ export class Flow {
     let at = Math.max(0, this.rest.length - 3);
     let all = this.rest.length === 0 ? bytes : joined([this.rest, bytes], this.rest.length + bytes.length);
     for (let end = endOfEvent(all, at); end > 0; end = endOfEvent(all, at)) {
+      // However it is cut: the payer counts none that is longer.
+      if (end > this.longest) return false;
       this.pieces.push(all.subarray(0, end));
       all = all.subarray(end);
       at = 0;

@@ -206,6 +206,9 @@ pub fn a_copy_comes_only_where_its_payments_are_found_and_none_is_sold_again() {
         assert_eq!(begin(&closed, more).0, 200, "{more}");
     }
     refused(&begin(&closed, "&until=1790000001"), "LEDGER_CLOSED_BEFORE");
+    let route =
+        json!({"path": "/live", "methods": ["GET"], "price": "$0.01", "session_delay_secs": 900});
+    refused(&begin(&gate(&json!({"ROUTES": [route]})), ""), "ROUTES");
 }
 
 //

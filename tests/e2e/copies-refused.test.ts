@@ -60,6 +60,8 @@ test('nothing comes into a gate that has sold, of another salt, other objects or
 
   await world.gate('salt', {}, { LEDGER_SALT: 't'.repeat(40) });
   await refuses(world.at('copy'), /another LEDGER_SALT/);
+  await world.gate('sessions', world.withSessions());
+  await refuses(world.at('copy'), /a route of the gate sells by session/);
   await world.gate('shards', { LEDGER_SHARDS: 4 });
   await refuses(world.at('copy'), /LEDGER_SHARDS/);
   await world.gate('fresh');

@@ -35,7 +35,7 @@ async function until(is: () => Promise<boolean>): Promise<void> {
 }
 
 test('a ledger moves: what was paid is answered from its rows, and channels go on', { timeout: 240_000 }, async () => {
-  await world.gate('first');
+  await world.gate('first', world.withSessions());
   const sold = [await world.pay('/report'), await world.pay('/report-before')];
   const owed = [await world.pay('/fail/503'), await world.pay('/fail/500'), await world.pay('/fail/502')];
   assert.deepEqual(
@@ -57,7 +57,7 @@ test('a ledger moves: what was paid is answered from its rows, and channels go o
     await world.show('/report-before', sold[1]?.payment ?? ''),
     await world.show('/fail/503', owed[0]?.payment ?? ''),
   ];
-  await world.gate('first', { ...world.vars() });
+  await world.gate('first', world.withSessions());
   const before = await answers();
   await world.gate('first', CLOSED);
   const books = await world.books();
@@ -75,7 +75,7 @@ test('a ledger moves: what was paid is answered from its rows, and channels go o
   assert.deepEqual(await world.books(), books);
   const again = await world.run(['restore', world.at('moved')]);
   assert.equal(again.code, 0, 'it is all there');
-  await world.gate('second');
+  await world.gate('second', world.withSessions());
   const { settle } = world.facilitator.counts;
   assert.deepEqual(await answers(), before);
   for (let request = 0; request < 2; request += 1) assert.equal((await live(`${world.url}/report/live`)).status, 200);

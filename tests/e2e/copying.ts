@@ -17,7 +17,7 @@ import { payingFetch } from './clients.ts';
 
 export const TOKEN = 'operator-token-of-the-copies-0123456789';
 export const SECRETS = { GATE_SECRET: 'g'.repeat(40), LEDGER_SALT: 's'.repeat(40), OPERATOR_TOKEN: TOKEN };
-/** The routes of a gate that sells. */
+/** A route that is sold by session. */
 const SESSION = { path: '/report/live', methods: ['GET'], price: '$0.01', session_delay_secs: 900 };
 /** Variables of a gate that sells nothing. */
 export const CLOSED = { ROUTES: [{ path: '/closed', price: 'free' }], DEFAULT: 'deny' };
@@ -50,7 +50,13 @@ export class Copying {
 
   vars(): Record<string, unknown> {
     const vars = gateVars(this);
-    return { ...vars, ROUTES: [...vars.ROUTES, FAILING, SESSION], RPC_URL: this.chain.url };
+    return { ...vars, ROUTES: [...vars.ROUTES, FAILING], RPC_URL: this.chain.url };
+  }
+
+  /** The same of a gate that sells by session, too: nothing is restored into it. */
+  withSessions(): Record<string, unknown> {
+    const vars = this.vars();
+    return { ...vars, ROUTES: [...(vars['ROUTES'] as unknown[]), SESSION] };
   }
 
   /** Starts a gate with the rows of this name, in the place of the one before. */

@@ -241,7 +241,7 @@ impl Copies<'_> {
     }
 
     /// The setting that does not fit to a copy: a payment that is in none of its rows would be a new
-    /// one.
+    /// one, and a session asks its channel alone, which is held only once rows come for it.
     fn mismatch(&self, query: &Query) -> Option<&'static str> {
         let is_ours = query.get("salt") == Some(&self.keys.ledger_print());
         // Nothing was sold while it was made, says the gate that it is of.
@@ -259,7 +259,10 @@ impl Copies<'_> {
             return Some("LEDGER_SALT");
         }
         // A channel names the last restore before it was opened.
-        (!is_closed || !restores.all(is_known)).then_some("LEDGER_CLOSED_BEFORE")
+        if !is_closed || !restores.all(is_known) {
+            return Some("LEDGER_CLOSED_BEFORE");
+        }
+        self.routes.choices().any(|choice| choice.session.is_some()).then_some("ROUTES")
     }
 
     /// The objects that every gate of these settings has.
