@@ -259,6 +259,8 @@ impl Entry {
             (ChainVerdict::Captured(_), Some(transaction)) => {
                 if doubted && (owner || !never_ran) {
                     let to = if owner { Requester::Claimer } else { Requester::UnprovenRepeat };
+                    // Whoever sent it last may still say that it moved, and works for it no more.
+                    self.grant();
                     return self.captured(transaction, to, now);
                 }
                 self.state = if never_ran {
