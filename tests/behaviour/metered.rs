@@ -246,7 +246,7 @@ pub fn what_has_moved_is_what_is_told_and_served_whatever_is_counted_then() {
         world.present(&payment);
         assert!(matches!(row(&world, &payment).0, State::RefundDue { .. }), "{head}");
         counts(&mut world, head);
-        let answer = world.present(&payment);
+        let answer = fetched(&mut world, &payment);
         assert!(answer.is_delivery(), "{head}: {}", answer.problem());
         let (said, asked) = (answer.settlement(), &world.origin.calls[1].headers);
         assert_eq!(said["amount"], "3000", "{head}");
@@ -273,7 +273,7 @@ fn an_answer_that_fails_once_more_is_owed_for_what_has_moved() {
     world.origin.plan.push_back(Say::Slow(stream, StreamEnd::Broken));
     world.present(&payment);
     world.origin.plan.push_back(Say::Lost);
-    let answer = world.present(&payment);
+    let answer = fetched(&mut world, &payment);
     refused(&answer, 502, "refund_due");
     assert_eq!(answer.settlement()["amount"], "3000");
     let (state, recorded) = row(&world, &payment);
