@@ -208,7 +208,8 @@ pub fn a_copy_comes_only_where_its_payments_are_found_and_none_is_sold_again() {
     refused(&begin(&closed, "&until=1790000001"), "LEDGER_CLOSED_BEFORE");
     let route =
         json!({"path": "/live", "methods": ["GET"], "price": "$0.01", "session_delay_secs": 900});
-    refused(&begin(&gate(&json!({"ROUTES": [route]})), ""), "ROUTES");
+    let live = gate(&json!({"ROUTES": [route], "bindings": ["CHANNEL", "LEDGER"]}));
+    refused(&begin(&live, ""), "ROUTES");
 }
 
 //
