@@ -43,7 +43,7 @@ const marks = (): string[] => readdirSync(state).filter((name) => name.startsWit
 
 test('a paid request, a free one, the pages, and who asked', async () => {
   const { url, child, ended, wrote } = await serving();
-  await eventually('free paths beside priced ones are listed', () => /^\/report is priced, .*\/report\.json.*: free$/m.test(wrote()));
+  await eventually('free paths beside priced ones are listed', () => /^4 paths are priced, .*\/report\.json.*: free$/m.test(wrote()));
   const before = await chain.balanceOf(chain.accounts.payee.address);
   const response = await fetchOf()(`${url}/report`);
   assert.equal(((await response.json()) as { report: string }).report, 'Rainfall, Tuesday');
