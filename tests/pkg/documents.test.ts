@@ -227,7 +227,7 @@ test('docs/treasury.md: a first try without Rust, from a gate with local money t
     const merchant = await reader.own('http://127.0.0.1:8402', local);
     await reader.plays('npm run farebox -- init', root, { edits: { 'http://127.0.0.1:8402': merchant } });
     const secrets = join(treasury, '.dev.vars');
-    const [, chain = ''] = /the chain is (http:\S+)$/m.exec(sells.wrote) ?? [];
+    const [, chain = ''] = /the chain is (http:\S+)/.exec(sells.wrote) ?? [];
     writeFileSync(secrets, `${readFileSync(secrets, 'utf8').replace(/^WALLET_KEY=.*$/m, `WALLET_KEY=${key}`)}RPC_URL=${chain}\n`);
     const [, token = ''] = /^OPERATOR_TOKEN=(.*)$/m.exec(readFileSync(secrets, 'utf8')) ?? [];
     const dev = await reader.types(await reader.own('npx farebox dev\n', treasury), treasury, 'curl -X POST -H …bootstrap-keys…');

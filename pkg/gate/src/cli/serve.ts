@@ -169,7 +169,7 @@ export async function serve(args: string[]): Promise<number> {
     if (free.length > 0) tell('  price these as well, or set DEFAULT to deny in the file of --config\n');
     if (money !== undefined) {
       const store = join(relative('', state.folder) || '.', 'budget');
-      tell(`its money is of this machine alone: the chain is ${money.rpc}, the facilitator ${money.facilitator}\n\n`);
+      tell(`its money is of this machine alone: the chain is ${money.rpc} and the facilitator ${money.facilitator}\n\n`);
       tell(`${(await localProgram()).buying({ url: front.url, routes: tableOf(said), key: money.key, store })}\n`);
     }
     await Promise.race([ended, running.lost, state.taken, look.shown]);
