@@ -130,7 +130,7 @@ export const ENDS: readonly Guard[] = [
   [
     'a known payment is closed',
     'agent/journal.js',
-    '{ sent: own, open: false }',
+    '{ sent: own, open }',
     '{ sent: own, open: true }',
     ['agent-open', 'a process that knows no prepared request'],
   ],

@@ -40,7 +40,7 @@ export const PROCESSES: readonly Guard[] = [
   [
     'what one agent learns closes nothing that another has signed',
     'agent/journal.js',
-    'stands({ isOpen: open, signed: signedIn(sent) }, { isOpen: true, signed: signedIn(own) })',
+    'stands({ isOpen: it.open, signed: signedIn(it.sent) }, { isOpen: true, signed: signedIn(own) })',
     'false',
     ['ended-elsewhere', 'what a local agent learns of a payment that has ended'],
   ],
