@@ -3,11 +3,12 @@
 //! `entry.mjs` calls [`prepare`] when an isolate starts, [`configure`] when the environment or its
 //! route table is another one, and [`handle`] for every request that is not certainly free;
 //! `origin.mjs` and `ledger.mjs` hold calls of the platform that are the gate's alone. [`config`]
-//! keeps the gate, [`drive`] carries out its steps, [`origin`], [`facilitator`] and [`ledger`] are
-//! the three parties, [`objects`] the Durable Objects.
+//! keeps the gate; [`drive`] has [`paid`] or [`session`] carry out its steps. [`origin`],
+//! [`facilitator`] and [`ledger`] are the three parties, [`objects`] the Durable Objects.
 
 mod attempts;
 mod chain;
+mod client;
 mod config;
 mod documents;
 mod drive;
@@ -19,6 +20,7 @@ mod meters;
 mod objects;
 mod operator;
 mod origin;
+mod paid;
 mod resolve;
 mod session;
 mod standing;

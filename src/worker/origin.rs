@@ -2,14 +2,13 @@
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::forward::{Caching, OriginCall};
-use farebox_core::gate::paid::{Collected, Forwarding, OriginReply, Streaming};
+use farebox_core::gate::paid::{BodyLimits, Collected, Forwarding, OriginReply, Streaming};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::gate::unpaid::Unpaid;
 use farebox_core::http::ResponseHead;
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::documents;
-use super::drive::kind;
 use super::edge::{self, Upload};
 use super::now;
 
@@ -98,10 +97,8 @@ async fn once_begun(
     if edge::upload_of(&answer.sent, 0).await != Upload::Unwanted {
         return (reply, answer);
     }
-    let begun = edge::settled(edge::collect(&answer.response, 0, milliseconds(secs))).await;
-    let begun = begun.unwrap_or(JsValue::UNDEFINED);
-    let response = edge::member(&begun, "source");
-    let failed = match kind(&begun) {
+    let (begun, response) = collect(&answer.response, &BodyLimits { bytes: 0, secs }).await;
+    let failed = match begun {
         Collected::Whole { .. } | Collected::Open => {
             return (reply, OriginAnswer { response, ..answer });
         }
@@ -110,6 +107,26 @@ async fn once_begun(
     };
     edge::discard(&response);
     (failed, OriginAnswer::NONE)
+}
+
+/// Reads a response's body within these limits; what came of it, and what the edge holds of it.
+pub(super) async fn collect(response: &JsValue, limits: &BodyLimits) -> (Collected, JsValue) {
+    let bytes = u32::try_from(limits.bytes).unwrap_or(u32::MAX);
+    let collected = edge::collect(response, bytes, milliseconds(limits.secs));
+    let collected = edge::settled(collected).await.unwrap_or(JsValue::UNDEFINED);
+    (kind(&collected), edge::member(&collected, "source"))
+}
+
+fn kind(collected: &JsValue) -> Collected {
+    match edge::member(collected, "kind").as_string().as_deref() {
+        Some("whole") => {
+            let bytes = edge::member(collected, "length").as_f64().unwrap_or(0.0);
+            Collected::Whole { bytes: bytes as u64 }
+        }
+        Some("open") => Collected::Open,
+        Some("timeout") => Collected::TimedOut,
+        _ => Collected::Broken,
+    }
 }
 
 /// The body of an answer of the gate: what is held, and the rest of it that flows.

@@ -39,7 +39,7 @@ use self::parts::{
 };
 pub(super) use self::parts::{Payer, Payments, digest_bytes};
 pub use self::recording::{Abort, AfterRecord, Recording};
-pub use self::replies::{Claiming, Looking, Resuming};
+pub use self::replies::{Claiming, Looking, Resuming, Waits};
 pub use self::settle::{Settling, Verifying, Waiting};
 use super::call::{ChainCall, FacilitatorCall, LedgerCall};
 use super::checked::Eligibility;
