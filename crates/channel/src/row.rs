@@ -112,41 +112,22 @@ impl Channel {
             Some(min_delta) => VoucherRule::Headroom { min_delta },
         };
         let withdraw_delay_secs = lines.time()??.secs();
-        let (deposit, claimed) = (lines.amount()??, lines.amount()??);
-        let on_chain = match (lines.time()?, lines.text()?) {
-            (Some(since), _) => OnChain::Leaving(since),
-            (None, "") => OnChain::Open,
-            (None, _) => OnChain::Finalized,
-        };
-        let (refund_nonce, at) = (lines.amount()??, lines.time()??);
+        let sight = lines.sight()?;
         let evidence = lines.voucher()?;
-        let (spent, earned_since) = (lines.amount()??, lines.time()?);
-        let promised = match (lines.amount()?, lines.amount()?) {
-            (Some(nonce), Some(amount)) => Some(Promise { nonce, amount }),
-            _ => None,
-        };
-        let agreement = match lines.text()? {
-            "" => Agreement::Selling,
-            _ => Agreement::Closing,
-        };
-        let last = match (lines.amount()?, lines.text()?, lines.amount()?) {
-            (Some(cumulative), request, Some(charged)) => {
-                let request = hex::decode_array(&["0x", request].concat()).ok()?;
-                Some(LastSale { cumulative, request, charged, mark: None })
-            }
-            _ => None,
-        };
         let mut channel = Self {
             id,
             rule,
             withdraw_delay_secs,
-            sight: Sight { deposit, claimed, on_chain, refund_nonce, at },
+            sight,
             evidence,
-            spent,
-            earned_since,
-            promised,
-            agreement,
-            last,
+            spent: lines.amount()??,
+            earned_since: lines.time()?,
+            promised: lines.promise()?,
+            agreement: match lines.text()? {
+                "" => Agreement::Selling,
+                _ => Agreement::Closing,
+            },
+            last: lines.last_sale()?,
             published: lines.amount()??,
             sent: None,
             tries: lines.time()??.secs(),
@@ -159,49 +140,37 @@ impl Channel {
                 _ => AttemptResult::Unseen,
             },
             looked: lines.time()??,
-            refunded: match (lines.amount()?, lines.amount()?, lines.amount()?) {
-                (Some(nonce), Some(amount), Some(spent)) => {
-                    Some((Promise { nonce, amount }, spent))
-                }
-                _ => None,
-            },
+            refunded: lines.promise()?.zip(lines.amount()?),
             paid_back: lines.amount()??,
             turn: lines.time()??.secs(),
             holds: Vec::new(),
-            firm: match lines.amount() {
-                Some(firm) => FirmDeposit {
-                    deposit: firm?,
-                    voucher: lines.voucher()?,
-                    rising: match (lines.amount()?, lines.time()?) {
-                        (Some(least), Some(since)) => Some((least, since)),
-                        _ => None,
-                    },
-                    lower: Vec::new(),
-                },
-                // A row of an earlier version.
-                None => FirmDeposit::new(deposit, evidence),
-            },
+            firm: lines.firm(&sight, evidence)?,
             rested: match lines.time() {
                 Some(rested) => rested?,
                 // A row of an earlier version.
-                None => at.plus(REST_SECS),
+                None => sight.at.plus(REST_SECS),
             },
             // Rows of earlier versions do not say it.
             opened: lines.time().flatten().unwrap_or(UnixTime::from_secs(0)),
             closed_before: UnixTime::from_secs(0),
-            sold: lines.time().flatten().unwrap_or(at),
+            sold: lines.time().flatten().unwrap_or(sight.at),
             pay_out_tries: lines.time().flatten().map_or(0, UnixTime::secs),
             own: lines.amount().flatten().unwrap_or(Amount::ZERO),
-            may_leave: matches!(on_chain, OnChain::Leaving(_)),
+            may_leave: matches!(sight.on_chain, OnChain::Leaving(_)),
         };
-        // Rows of earlier versions do not have them.
-        channel.firm.lower = lines.text().map_or(Some(Vec::new()), read_lower)?;
-        channel.may_leave |= lines.text().is_some_and(|mark| !mark.is_empty());
-        let charged = lines.amount().flatten();
-        channel.sent = lines.voucher().flatten().zip(charged);
-        let mark = lines.text().and_then(read_mark);
-        channel.last = channel.last.map(|last| LastSale { mark, ..last });
+        channel.read_newest(&mut lines)?;
         Some(channel)
+    }
+
+    /// Reads the lines that were added last: rows of earlier versions do not have them.
+    fn read_newest(&mut self, lines: &mut Lines<'_>) -> Option<()> {
+        self.firm.lower = lines.text().map_or(Some(Vec::new()), read_lower)?;
+        self.may_leave |= lines.text().is_some_and(|mark| !mark.is_empty());
+        let charged = lines.amount().flatten();
+        self.sent = lines.voucher().flatten().zip(charged);
+        let mark = lines.text().and_then(read_mark);
+        self.last = self.last.map(|last| LastSale { mark, ..last });
+        Some(())
     }
 }
 
@@ -264,5 +233,43 @@ impl<'a> Lines<'a> {
             "" => Some(None),
             text => Some(Some(UnixTime::from_secs(text.parse().ok()?))),
         }
+    }
+
+    /// The view of the chain.
+    fn sight(&mut self) -> Option<Sight> {
+        let (deposit, claimed) = (self.amount()??, self.amount()??);
+        let on_chain = match (self.time()?, self.text()?) {
+            (Some(since), _) => OnChain::Leaving(since),
+            (None, "") => OnChain::Open,
+            (None, _) => OnChain::Finalized,
+        };
+        let (refund_nonce, at) = (self.amount()??, self.time()??);
+        Some(Sight { deposit, claimed, on_chain, refund_nonce, at })
+    }
+
+    fn promise(&mut self) -> Option<Option<Promise>> {
+        let (nonce, amount) = (self.amount()?, self.amount()?);
+        Some(nonce.zip(amount).map(|(nonce, amount)| Promise { nonce, amount }))
+    }
+
+    /// The last sale; its mark is one of the newest lines.
+    fn last_sale(&mut self) -> Option<Option<LastSale>> {
+        Some(match (self.amount()?, self.text()?, self.amount()?) {
+            (Some(cumulative), request, Some(charged)) => {
+                let request = hex::decode_array(&["0x", request].concat()).ok()?;
+                Some(LastSale { cumulative, request, charged, mark: None })
+            }
+            _ => None,
+        })
+    }
+
+    /// The deposit that is firm; rows of earlier versions do not have it.
+    fn firm(&mut self, sight: &Sight, evidence: Option<HighestVoucher>) -> Option<FirmDeposit> {
+        let Some(deposit) = self.amount() else {
+            return Some(FirmDeposit::new(sight.deposit, evidence));
+        };
+        let (deposit, voucher) = (deposit?, self.voucher()?);
+        let rising = self.amount()?.zip(self.time()?);
+        Some(FirmDeposit { deposit, voucher, rising, lower: Vec::new() })
     }
 }

@@ -115,87 +115,131 @@ impl<'g> Recording<'g> {
         let reply = reply.map(Into::into);
         paid.failures.streak =
             reply.as_ref().and_then(|reply| reply.tally.clone()).or(paid.failures.streak);
-        match (self.after, reply.map(|reply| Claim::of(reply.answer))) {
-            // Another request has moved the row on: this one cannot say what became of the payment. Nor
-            // is what was sold a debt, if its answer was lost once more.
-            (
-                AfterRecord::Over(_),
-                Some(Err(answer @ (Answer::Stale | Answer::Fate(Fate::InProgress)))),
-            ) => paid.ended(&answer, now),
-            // Nothing was submitted anywhere, and the row says so: another facilitator may settle.
-            (AfterRecord::Over(Abort::Down), Some(_)) if paid.plan.facilitators.len() > 1 => {
-                paid.plan.facilitators.remove(0);
-                paid.plan.verified = false;
-                paid.use_lookups(3);
-                paid.ask_ledger()
-            }
-            // The work ended: the client hears how even if the row could not be updated.
-            (AfterRecord::Over(ending), _) => end(&paid, ending, now),
-            (AfterRecord::Outcome(attempt, _), Some(Err(Answer::Resend(resend)))) => {
-                resolve_doubt(paid, Some((attempt, resend)), Fate::Unknown, now)
-            }
-            // A refusal is looked up too: a facilitator that broadcasts and then refuses must not
-            // make the payer pay twice.
-            (
-                AfterRecord::Suspected | AfterRecord::Outcome(..),
-                Some(Err(Answer::Fate(fate @ (Fate::Unknown | Fate::Refused { .. })))),
-            ) => resolve_doubt(paid, None, fate, now),
-            (AfterRecord::Suspected, _) => paid.unknown(),
-            (AfterRecord::Learnt, Some(Ok(claim))) => captured(paid, claim, now),
-            // The row has moved, or is being worked on: the request continues like any repeat.
-            (AfterRecord::Learnt, Some(_)) => paid.ask_ledger(),
-            (AfterRecord::Learnt, None) => unheard(&paid),
-            (AfterRecord::Noted(noted, code), Some(Err(Answer::Absent))) if paid.move_on() => {
-                paid.note(noted, code)
-            }
-            // The row is past that.
-            (AfterRecord::Noted(..), Some(Err(Answer::Stale)))
-                if paid.checked.eligibility == Eligibility::Withdrawn =>
-            {
-                paid.unknown()
-            }
-            (AfterRecord::Noted(..), Some(Err(Answer::Stale))) => paid.resume(),
-            (AfterRecord::Noted(Noted::Owed, _), Some(Err(Answer::Recorded))) => {
-                paid.answer_for(&Fate::RefundDue, now)
-            }
-            // The row is being moved to another object, or was made there.
-            (AfterRecord::Noted(..), Some(Err(Answer::Fate(fate)))) => paid.answer_for(&fate, now),
-            // No row says that the refund is due: the client has to ask again.
-            (AfterRecord::Noted(Noted::Owed | Noted::Paid, _), None) => paid.unknown(),
-            (AfterRecord::Noted(_, Code::ChainUnavailable), _) => paid.unread(now),
-            (AfterRecord::Noted(_, code), _) => paid.refuse(code),
-            (AfterRecord::Sealed, Some(Ok(claim))) => Settling::begin(paid, claim),
-            // Nothing was submitted; the lease ends the row.
-            (AfterRecord::Sealed, None) => paid.refuse(Code::LedgerUnavailable),
-            (AfterRecord::Stored(claim), Some(Ok(_))) => Streaming::begin(paid, claim),
-            (AfterRecord::Outcome(..), Some(Ok(claim))) => captured(paid, claim, now),
-            // Its own response, of which the object has told once more.
-            (AfterRecord::Outcome(_, claim), Some(Err(Answer::Replay(_))))
-                if paid.work.response.is_some() =>
-            {
-                captured(paid, claim, now)
-            }
-            (AfterRecord::Outcome(..), Some(Err(Answer::Replay(replay)))) => {
-                paid.replay(&replay.response)
-            }
-            // Paid, and the work outlasted its lease: the row says that a refund is due.
-            (AfterRecord::Stored(_), Some(Err(Answer::Stale))) => {
-                let reply = paid.problem(Code::RefundDueTimeout);
-                Step::Respond(paid.settlement(reply))
-            }
-            (
-                AfterRecord::Outcome(..) | AfterRecord::Sealed | AfterRecord::Stored(_),
-                Some(Err(answer)),
-            ) => paid.ended(&answer, now),
-            // Money has moved or may have moved, and nobody knows whether the row says so. If it
-            // does not, the lease and the alarm finish.
-            (AfterRecord::Outcome(..) | AfterRecord::Stored(_), None) => unheard(&paid),
+        let heard = reply.map(|reply| Claim::of(reply.answer));
+        match self.after {
+            AfterRecord::Over(ending) => after_release(paid, ending, heard, now),
+            AfterRecord::Suspected => match heard {
+                Some(Err(Answer::Fate(fate @ (Fate::Unknown | Fate::Refused { .. })))) => {
+                    resolve_doubt(paid, None, fate, now)
+                }
+                _ => paid.unknown(),
+            },
+            AfterRecord::Sealed => match heard {
+                Some(Ok(claim)) => Settling::begin(paid, claim),
+                Some(Err(answer)) => paid.ended(&answer, now),
+                // Nothing was submitted; the lease ends the row.
+                None => paid.refuse(Code::LedgerUnavailable),
+            },
+            AfterRecord::Stored(claim) => after_storing(paid, claim, heard, now),
+            AfterRecord::Outcome(attempt, claim) => after_outcome(paid, attempt, claim, heard, now),
+            AfterRecord::Learnt => match heard {
+                Some(Ok(claim)) => captured(paid, claim, now),
+                // The row has moved, or is being worked on: the request continues like any repeat.
+                Some(_) => paid.ask_ledger(),
+                None => unheard(&paid),
+            },
+            AfterRecord::Noted(noted, code) => after_note(paid, noted, code, heard, now),
         }
     }
 }
 
-/// Answers where the last record of the row was not answered. It may have been carried out, as if
-/// this request had been served.
+/// The reply to a record: a claim, or what else the object says; `None` if it is down.
+type Heard = Option<Result<Claim, Answer>>;
+
+fn after_release<'g>(
+    mut paid: Box<PaidRequest<'g>>,
+    ending: Abort,
+    heard: Heard,
+    now: UnixTime,
+) -> Step<'g> {
+    match (ending, heard) {
+        // Another request has moved the row on: this one cannot say what became of the payment. Nor
+        // is what was sold a debt, if its answer was lost once more.
+        (_, Some(Err(answer @ (Answer::Stale | Answer::Fate(Fate::InProgress))))) => {
+            paid.ended(&answer, now)
+        }
+        // Nothing was submitted anywhere, and the row says so: another facilitator may settle.
+        (Abort::Down, Some(_)) if paid.plan.facilitators.len() > 1 => {
+            paid.plan.facilitators.remove(0);
+            paid.plan.verified = false;
+            paid.use_lookups(3);
+            paid.ask_ledger()
+        }
+        // The work ended: the client hears how even if the row could not be updated.
+        (ending, _) => end(&paid, ending, now),
+    }
+}
+
+fn after_storing<'g>(
+    paid: Box<PaidRequest<'g>>,
+    claim: Claim,
+    heard: Heard,
+    now: UnixTime,
+) -> Step<'g> {
+    match heard {
+        Some(Ok(_)) => Streaming::begin(paid, claim),
+        // Paid, and the work outlasted its lease: the row says that a refund is due.
+        Some(Err(Answer::Stale)) => {
+            let reply = paid.problem(Code::RefundDueTimeout);
+            Step::Respond(paid.settlement(reply))
+        }
+        Some(Err(answer)) => paid.ended(&answer, now),
+        None => unheard(&paid),
+    }
+}
+
+fn after_outcome<'g>(
+    mut paid: Box<PaidRequest<'g>>,
+    attempt: Attempt,
+    own: Claim,
+    heard: Heard,
+    now: UnixTime,
+) -> Step<'g> {
+    match heard {
+        Some(Ok(claim)) => captured(paid, claim, now),
+        Some(Err(Answer::Resend(resend))) => {
+            resolve_doubt(paid, Some((attempt, resend)), Fate::Unknown, now)
+        }
+        // A refusal is looked up too: a facilitator that broadcasts and then refuses must not make
+        // the payer pay twice.
+        Some(Err(Answer::Fate(fate @ (Fate::Unknown | Fate::Refused { .. })))) => {
+            resolve_doubt(paid, None, fate, now)
+        }
+        // Its own response, of which the object has told once more.
+        Some(Err(Answer::Replay(_))) if paid.work.response.is_some() => captured(paid, own, now),
+        Some(Err(Answer::Replay(replay))) => paid.replay(&replay.response),
+        Some(Err(answer)) => paid.ended(&answer, now),
+        None => unheard(&paid),
+    }
+}
+
+fn after_note<'g>(
+    mut paid: Box<PaidRequest<'g>>,
+    noted: Noted,
+    code: Code,
+    heard: Heard,
+    now: UnixTime,
+) -> Step<'g> {
+    match (noted, heard) {
+        (_, Some(Err(Answer::Absent))) if paid.move_on() => paid.note(noted, code),
+        // The row is past that.
+        (_, Some(Err(Answer::Stale))) if paid.checked.eligibility == Eligibility::Withdrawn => {
+            paid.unknown()
+        }
+        (_, Some(Err(Answer::Stale))) => paid.resume(),
+        (Noted::Owed, Some(Err(Answer::Recorded))) => paid.answer_for(&Fate::RefundDue, now),
+        // The row is being moved to another object, or was made there.
+        (_, Some(Err(Answer::Fate(fate)))) => paid.answer_for(&fate, now),
+        // No row says that the refund is due: the client has to ask again.
+        (Noted::Owed | Noted::Paid, None) => paid.unknown(),
+        (_, _) if code == Code::ChainUnavailable => paid.unread(now),
+        (_, _) => paid.refuse(code),
+    }
+}
+
+/// Answers where the last record of the row was not answered: money has moved or may have moved, and
+/// nobody knows whether the row says so. If it does not, the lease and the alarm finish. It may have
+/// been carried out, as if this request had been served.
 fn unheard<'g>(paid: &PaidRequest<'g>) -> Step<'g> {
     let reply = paid.problem(Code::SettlementUnknown);
     match paid.work.fence {

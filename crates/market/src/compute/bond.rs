@@ -22,15 +22,17 @@ use super::personal::{Personal, read_bond};
 use super::records::{Change, Rows};
 use super::refused::{no_seller, no_signature, refusal};
 use super::row::{Asker, BondRow, SellerRow};
-use super::session::{SellerProof, Sessions, WALLET_PROOF};
+use super::session::Sessions;
 use super::settings::Profile;
 use crate::text::{object, quoted, time};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_evm::address::Address;
 use farebox_evm::rpc::error::RpcError;
-use farebox_evm::rpc::reply::{Inclusion, Replies, Status, TransactionReceipt};
-use farebox_evm::rpc::{AUTHORIZATION_USED, Call, TRANSFER, batch};
+use farebox_evm::rpc::reply::Replies;
+use farebox_evm::rpc::{Call, batch};
+
+mod open;
 
 /// Milliseconds in which a bond is to be transferred.
 const BOND_MS: u64 = 600_000;
@@ -53,8 +55,6 @@ const MAX_AGAIN: usize = 5;
 /// Most bonds that one client asks for in an hour, of all wallets that are not its own.
 const MAX_ASKED: u64 = 20;
 const HOUR_MS: u64 = 3_600_000;
-/// Milliseconds for which the answer to a proven bond is told again to whoever lost it.
-const REPEAT_MS: u64 = 300_000;
 
 /// The answer to who has asked for as many as a wallet or a client may.
 fn too_many() -> JsonAnswer {
@@ -294,138 +294,5 @@ impl Bonds<'_> {
             ("message", quoted(why)),
         ];
         JsonAnswer::new(200, object(&members))
-    }
-
-    /// Opens a session by a bond that was transferred.
-    pub fn open<R: Rows>(
-        &self,
-        records: &R,
-        asked: AskedSeller<'_>,
-        proof: &BondProof,
-        evidence: Option<&str>,
-        tick: Now<'_>,
-    ) -> Applied<R> {
-        let (AskedSeller { known, seller, agent }, BondProof { id, hash }) = (asked, proof);
-        let Some(bond) = records.bond(id)? else {
-            let why = "Seller bond challenge not found.";
-            return Ok(Decision::reply(refusal(404, "SELLER_BOND_CHALLENGE_NOT_FOUND", why)));
-        };
-        let refused = |code: &str, why: &str| Ok(Decision::reply(refusal(403, code, why)));
-        if bond.seller != seller.id || bond.agent != agent {
-            let why = "The challenge belongs to another seller or agent.";
-            return refused("SELLER_BOND_CHALLENGE_MISMATCH", why);
-        }
-        if !bond.transaction.is_empty() {
-            if let Some(decision) = self.repeat(known, &bond, hash, tick) {
-                return Ok(decision);
-            }
-            return refused("SELLER_BOND_CHALLENGE_INVALID", "The challenge was used already.");
-        }
-        if tick.now >= bond.until {
-            return refused("SELLER_BOND_CHALLENGE_EXPIRED", "The challenge has expired.");
-        }
-        if bond.asker == Asker::Anyone && known.binds_itself() {
-            let why = "The seller is bound: let its wallet sign the request for a bond.";
-            return refused("SELLER_BOND_CHALLENGE_INVALID", why);
-        }
-        let lower = hash.to_ascii_lowercase();
-        let Ok(transaction) = hex::decode_array::<32>(&lower) else {
-            return refused("INVALID_TX_HASH", "tx_hash must be a 32-byte transaction hash.");
-        };
-        let is_used = records.has_bond_by(&lower)? || records.is_paid_by(&lower)?;
-        if is_used {
-            return refused("SELLER_BOND_TX_REUSED", "The transaction served already.");
-        }
-        let calls = [Call::ChainId, Call::Receipt(transaction)];
-        let Some(reply) = evidence else {
-            return Ok(Decision::told(Answer::Evidence(batch(&calls))));
-        };
-        let replies = Replies::read(reply.as_bytes(), calls.len());
-        let chain =
-            replies.as_ref().is_ok_and(|it| it.quantity(0) == Ok(self.sessions.profile.chain_id));
-        let receipt = replies.and_then(|replies| replies.receipt(1, &transaction));
-        let (Ok(receipt), true) = (receipt, chain) else {
-            let why = "The chain could not be read; try again.";
-            return Ok(Decision::reply(refusal(500, "RECEIPT_VERIFY_FAILED", why)));
-        };
-        if let Err((code, why)) = self.proves(&bond, receipt.as_ref()) {
-            return refused(code, why);
-        }
-        let bond = BondRow { transaction: lower, proven: tick.now, ..bond };
-        let token = self.sessions.renewal_token(&bond);
-        let row = SellerRow {
-            agent: agent.to_string(),
-            subject: format!("{WALLET_PROOF}{}", seller.id),
-            // What another agent opened ends here.
-            epoch: seller.epoch.saturating_add(1),
-            renewal: self.sessions.hash_renewal(&token),
-            ..seller
-        };
-        let proof = SellerProof::Bond { renewal: Some(&token) };
-        let mut decision = self.sessions.open(known, row, proof, tick);
-        decision.changes.push(Change::Bond(Box::new(bond)));
-        Ok(decision)
-    }
-
-    /// The answer to who shows a bond that was used: whose answer was lost has the same session again,
-    /// until another bond is proven. The transaction is public, so that it brings no other one, and no
-    /// token.
-    fn repeat(
-        &self,
-        known: &SellerRow,
-        bond: &BondRow,
-        hash: &str,
-        tick: Now<'_>,
-    ) -> Option<Decision> {
-        let token = self.sessions.renewal_token(bond);
-        let is_same = bond.transaction == hash.to_ascii_lowercase();
-        let is_fresh = tick.now < bond.proven.saturating_add(REPEAT_MS);
-        let then = Now { now: bond.proven, ..tick };
-        let proof = SellerProof::Bond { renewal: None };
-        (is_same && is_fresh && self.sessions.renews(known, &token))
-            .then(|| Decision::told(self.sessions.open(known, known.clone(), proof, then).answer))
-    }
-
-    /// Whether a receipt has the bond's own transfer, made after it was asked for.
-    fn proves(
-        &self,
-        bond: &BondRow,
-        receipt: Option<&TransactionReceipt>,
-    ) -> Result<(), (&'static str, &'static str)> {
-        let Some(receipt) = receipt else {
-            return Err(("RECEIPT_NOT_FOUND", "The transaction is in no block yet."));
-        };
-        if receipt.status != Status::Succeeded {
-            return Err(("TX_NOT_SUCCESSFUL", "The transaction did not succeed."));
-        }
-        let from = Address::parse(&bond.seller).unwrap_or(Address::ZERO).to_word();
-        let to = self.wallet.to_word();
-        let token = &self.sessions.profile.token.address;
-        let logs = || receipt.logs.iter().filter(|log| log.address == *token);
-        // A payer signs what a merchant asks for, whom it names its payee and an amount: a purchase
-        // anywhere would prove a bond that somebody else has asked for.
-        if logs().any(|log| log.topics.starts_with(&[AUTHORIZATION_USED, from])) {
-            let why = "The transaction spends an authorization; transfer the bond from its wallet.";
-            return Err(("SELLER_BOND_CHALLENGE_INVALID", why));
-        }
-        let amounts: Vec<&[u8]> = logs()
-            .filter(|log| log.standing == Inclusion::Included)
-            .filter(|log| log.topics == [TRANSFER, from, to])
-            .map(|log| log.data.as_slice())
-            .collect();
-        if amounts.is_empty() {
-            let why =
-                "The transaction has no transfer of the token from the seller to the bond wallet.";
-            return Err(("TX_TOKEN_TRANSFER_MISSING", why));
-        }
-        let units = Amount::from_atomic(&bond.units).unwrap_or(Amount::ZERO).to_be_bytes();
-        if !amounts.contains(&units.as_slice()) {
-            return Err(("TX_TOKEN_TRANSFER_MISMATCH", "The transfer has another amount."));
-        }
-        if receipt.block <= bond.block {
-            let why = "The transfer is older than the challenge.";
-            return Err(("SELLER_BOND_CHALLENGE_STALE", why));
-        }
-        Ok(())
     }
 }

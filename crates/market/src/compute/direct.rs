@@ -90,44 +90,12 @@ impl DirectTransfers<'_> {
             let why = "buyer_signature must be a signature of buyer_id over the fingerprint.";
             return refused(403, "BUYER_SIGNATURE_INVALID", why);
         }
-        if let Some(hold) = records.hold(&lower)? {
-            // The same request may have been quoted again since.
-            let is_its = |first: &QuoteRow| first.fingerprint == quote.fingerprint;
-            let job = records.job(&hold.job)?;
-            return match job {
-                Some(job) if records.quote(&job.quote)?.as_ref().is_some_and(is_its) => {
-                    Ok(Decision::reply(show_paid(&job, self.keys)))
-                }
-                Some(_) | None => Ok(Decision::reply(used_transaction())),
-            };
+        if let Some(answer) = self.find_use(records, &quote, &lower)? {
+            return Ok(Decision::reply(answer));
         }
-        let is_used = records.is_paid_by(&lower)? || records.has_bond_by(&lower)?;
-        if is_used {
-            return Ok(Decision::reply(used_transaction()));
-        }
-        let Some(reply) = tick.evidence else {
-            return Ok(Decision::told(Answer::Evidence(write_question(&hash, None))));
-        };
-        let sight = match (read_sight(reply, &hash, WITH_BLOCK), read_sight(reply, &hash, FIRST)) {
-            (Ok(whole), _) => Ok(whole),
-            (Err(_), Ok(sight)) => match sight.receipt.as_ref().map(|receipt| receipt.block) {
-                // Its time is in its block.
-                Some(block) if sight.chain == self.profile.chain_id => {
-                    return Ok(Decision::told(Answer::Evidence(write_question(
-                        &hash,
-                        Some(block),
-                    ))));
-                }
-                _ => Ok(sight),
-            },
-            (Err(error), Err(_)) => Err(error),
-        };
-        let Some(sight) = sight.ok().filter(|sight| sight.chain == self.profile.chain_id) else {
-            return refused(
-                500,
-                "RECEIPT_VERIFY_FAILED",
-                "The chain could not be read; try again.",
-            );
+        let sight = match self.read_transfer(&hash, tick.evidence) {
+            Ok(sight) => sight,
+            Err(answer) => return Ok(Decision::told(answer)),
         };
         // The order may have been quoted at another price since: what was transferred for the earlier
         // one goes back as it would have.
@@ -150,6 +118,50 @@ impl DirectTransfers<'_> {
         };
         // Whatever became of the quote by now: the money is there, and gets a seat or goes back.
         self.till.take_sale(records, &sale, tick)
+    }
+
+    /// The answer for a transfer that was used before: the same request has what it bought.
+    fn find_use<R: Rows>(
+        &self,
+        records: &R,
+        quote: &QuoteRow,
+        hash: &str,
+    ) -> Result<Option<JsonAnswer>, R::Error> {
+        if let Some(hold) = records.hold(hash)? {
+            // The same request may have been quoted again since.
+            let is_its = |first: &QuoteRow| first.fingerprint == quote.fingerprint;
+            let job = records.job(&hold.job)?;
+            return Ok(Some(match job {
+                Some(job) if records.quote(&job.quote)?.as_ref().is_some_and(is_its) => {
+                    show_paid(&job, self.keys)
+                }
+                Some(_) | None => used_transaction(),
+            }));
+        }
+        let is_used = records.is_paid_by(hash)? || records.has_bond_by(hash)?;
+        Ok(is_used.then(used_transaction))
+    }
+
+    /// Reads what a node shows of a transfer; before it has shown all, the answer is a question.
+    fn read_transfer(&self, hash: &[u8; 32], reply: Option<&str>) -> Result<TransferSight, Answer> {
+        let Some(reply) = reply else {
+            return Err(Answer::Evidence(write_question(hash, None)));
+        };
+        let sight = match (read_sight(reply, hash, WITH_BLOCK), read_sight(reply, hash, FIRST)) {
+            (Ok(whole), _) => Ok(whole),
+            (Err(_), Ok(sight)) => match sight.receipt.as_ref().map(|receipt| receipt.block) {
+                // Its time is in its block.
+                Some(block) if sight.chain == self.profile.chain_id => {
+                    return Err(Answer::Evidence(write_question(hash, Some(block))));
+                }
+                _ => Ok(sight),
+            },
+            (Err(error), Err(_)) => Err(error),
+        };
+        sight.ok().filter(|sight| sight.chain == self.profile.chain_id).ok_or_else(|| {
+            let why = "The chain could not be read; try again.";
+            Answer::Reply(refusal(500, "RECEIPT_VERIFY_FAILED", why))
+        })
     }
 
     /// Whether a transaction is the buyer's transfer of exactly the price, for good and of late.

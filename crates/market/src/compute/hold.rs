@@ -11,26 +11,24 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::claim::{GateLeave, LEASE_MS, read_leave, report_end, take_report, write_claim};
+use super::claim::{LEASE_MS, report_end, write_claim};
 use super::event::event;
-use super::job::{show_paid, write_end};
+use super::job::write_end;
 use super::kernel::{Applied, Decision, Now};
 use super::keys::Keys;
-use super::message::{Answer, Errand, JsonAnswer, PayoutAnswer, PayoutCall};
+use super::message::{Answer, Errand, JsonAnswer, PayoutCall};
 use super::operator::write_hold;
-use super::payout::{PayoutOrders, is_forgotten, is_refused};
+use super::payout::PayoutOrders;
 use super::records::{Change, Rows};
 use super::refused::{no_hold, not_moved, nothing_to_ask, nothing_to_end};
 use super::row::{
     EventKind, HoldRow, HoldState, JobRow, JobState, Leave, OrphanTally, RefundClaim,
 };
 use super::settings::PaymentProfile;
-use super::stuck::{MANY_LOOKS, pause_ms};
+use super::stuck::pause_ms;
 use crate::day::{day_number, day_start};
-use crate::grant::Grant;
 use crate::text::{object, or_null, quoted};
 use farebox_base::amount::Amount;
-use farebox_common::payout::{PayoutState, read_answer};
 
 /// Milliseconds of a day over which the turns of those who wait are spread.
 const MOST_TURNS: u64 = 3_600_000;
@@ -172,197 +170,8 @@ impl<'g> HeldMoney<'g> {
         Ok(Decision { answer: Answer::Done, changes })
     }
 
-    /// Takes the treasury's answer about a payment that is to be registered.
-    fn take_registration<R: Rows>(
-        &self,
-        records: &R,
-        hold: HoldRow,
-        answer: Option<&PayoutAnswer>,
-        tick: Now<'_>,
-    ) -> Applied<R> {
-        let (told, _) = answer.map_or((PayoutState::Unknown, String::new()), read_answer);
-        let (hash, due) = match told {
-            PayoutState::Sent(hash) | PayoutState::Confirmed(hash) => (hash, None),
-            PayoutState::Dead | PayoutState::Open | PayoutState::Unknown => {
-                (String::new(), Some(tick.now.saturating_add(pause_ms(hold.looks))))
-            }
-        };
-        let job = records.job(&hold.job)?;
-        let mut changes = Vec::from([Change::Hold(Box::new(HoldRow { due, ..hold }))]);
-        let Some(job) = job else { return Ok(Decision { answer: Answer::Done, changes }) };
-        let job = JobRow { registration: hash, ..job };
-        let reaction = Answer::Reply(show_paid(&job, self.keys));
-        if due.is_none() {
-            changes.push(Change::Job(Box::new(job)));
-        }
-        Ok(Decision { answer: reaction, changes })
-    }
-
-    /// Takes the treasury's answer, and ends the job when its money has moved.
-    pub fn take_answer<R: Rows>(
-        &self,
-        records: &R,
-        grant: Grant<'_>,
-        answer: Option<&PayoutAnswer>,
-        tick: Now<'_>,
-    ) -> Applied<R> {
-        let hold = records.hold(grant.id)?.filter(|hold| hold.fence == grant.fence);
-        let Some(hold) = hold else { return Ok(Decision::told(Answer::Nothing)) };
-        let hold = HoldRow { asked: None, ..hold };
-        let Some(leave) = hold.state.leave() else {
-            return match hold.entry {
-                None => Ok(Decision::told(Answer::Nothing)),
-                Some(_) => self.take_registration(records, hold, answer, tick),
-            };
-        };
-        if let HoldState::Ended(leave) = hold.state {
-            return Ok(take_report(hold, leave, answer, tick));
-        }
-        if hold.asks_gate {
-            return self.take_claim(records, hold, leave, answer, tick);
-        }
-        let hold = match answer.is_some_and(|answer| is_refused(answer, hold.refused)) {
-            true => HoldRow { has_asked: false, refused: false, order: String::new(), ..hold },
-            false => HoldRow { refused: false, ..hold },
-        };
-        let (told, payout) = answer.map_or((PayoutState::Unknown, String::new()), read_answer);
-        // A payment in a contract is asked for again by itself: that drives it on.
-        let is_kept = payout.is_empty() || hold.entry.is_some();
-        // A restored treasury has forgotten it. The order under its key has the same nonce, also if it
-        // has moved; without that order, of an earlier version, it might be paid out of another wallet.
-        let is_lost = !hold.order.is_empty() && answer.is_some_and(is_forgotten);
-        let payout = match is_kept {
-            true if is_lost => String::new(),
-            true => hold.payout.clone(),
-            false => payout,
-        };
-        let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
-        let (state, hash) = match (&told, hold.state) {
-            (_, HoldState::Held | HoldState::Ended(_)) => {
-                return Ok(Decision::told(Answer::Nothing));
-            }
-            (PayoutState::Confirmed(hash), HoldState::Paying(_) | HoldState::Sent(_)) => {
-                (HoldState::Ended(leave), hash)
-            }
-            (PayoutState::Sent(hash), HoldState::Paying(_) | HoldState::Sent(_)) => {
-                (HoldState::Sent(leave), hash)
-            }
-            (PayoutState::Dead, HoldState::Paying(_) | HoldState::Sent(_)) => {
-                // What it was told to have moved by never will be: the row is read by people.
-                let transaction = String::new();
-                // Nothing is under way, so that who paid it back meanwhile is heard before the next try.
-                let row = HoldRow {
-                    state: HoldState::Paying(leave),
-                    tries: hold.tries.saturating_add(1),
-                    payout: String::new(),
-                    transaction,
-                    order: String::new(),
-                    has_asked: false,
-                    refused: false,
-                    unheard: false,
-                    due,
-                    ..hold
-                };
-                return Ok(put_off(row, leave, Some(tick)));
-            }
-            (
-                PayoutState::Open | PayoutState::Unknown,
-                HoldState::Paying(_) | HoldState::Sent(_),
-            ) => {
-                // Every look would be an event otherwise.
-                let is_news = hold.looks <= 1 && hold.state == HoldState::Paying(leave);
-                let row = HoldRow { payout, due, ..hold };
-                return Ok(put_off(row, leave, is_news.then_some(tick)));
-            }
-        };
-        let is_ended = state == HoldState::Ended(leave);
-        // Of what it had no answer for the gate says that it is owed, until it is told.
-        let is_told = HoldRow { state, ..hold.clone() }.is_reported();
-        let due = if is_ended { is_told.then_some(tick.now) } else { due };
-        let is_news = matches!(hold.state, HoldState::Paying(_));
-        // To be asked for and to be confirmed take looks of their own.
-        let looks = if is_ended || is_news { 0 } else { hold.looks };
-        let transaction = if hash.is_empty() { hold.transaction.clone() } else { hash.clone() };
-        // What has arrived is asked for no more.
-        let order = if is_ended { String::new() } else { hold.order.clone() };
-        let row = HoldRow { state, payout, order, transaction, due, looks, ..hold };
-        let job = records.job(&row.job)?.filter(|job| !job.state.is_over());
-        Ok(self.note_move(row, job, leave, is_news.then_some(tick)))
-    }
-
-    /// Takes the gate's answer about money that it owes. Only its word leads to a payout: its operator
-    /// may be at it, or the payment still buys something.
-    fn take_claim<R: Rows>(
-        &self,
-        records: &R,
-        hold: HoldRow,
-        leave: Leave,
-        answer: Option<&PayoutAnswer>,
-        tick: Now<'_>,
-    ) -> Applied<R> {
-        let is_orphan = hold.job.is_empty();
-        let is_new = !hold.has_payout();
-        let granted = match hold.claim {
-            RefundClaim::Called => RefundClaim::Admitted,
-            _ => RefundClaim::Granted,
-        };
-        let done = |row| {
-            let changes = Vec::from([Change::Hold(Box::new(row))]);
-            Decision { answer: Answer::Done, changes }
-        };
-        let later = |row: HoldRow| {
-            let due = Some(tick.now.saturating_add(pause_ms(row.looks)));
-            put_off(HoldRow { due, ..row }, leave, None)
-        };
-        // A gate that cannot be asked does not keep what nobody has told it to be owed.
-        let is_unheard = !hold.is_owed() && (hold.unheard || hold.looks >= MANY_LOOKS);
-        let told = match read_leave(answer) {
-            // What was paid back there stays so, though the gate keeps its row no longer.
-            GateLeave::Unknown | GateLeave::Other | GateLeave::Silent if hold.is_left() => {
-                GateLeave::Later
-            }
-            GateLeave::Unknown => GateLeave::Granted { owed: false },
-            told => told,
-        };
-        Ok(match told {
-            GateLeave::Silent if is_unheard => {
-                let hold = HoldRow { unheard: true, ..hold };
-                match hold.has_payout() {
-                    true => later(hold),
-                    false => self.look(HoldRow { looks: 0, ..hold }, tick),
-                }
-            }
-            GateLeave::Granted { .. } if is_orphan => {
-                done(HoldRow { claim: granted, looks: 0, due: Some(tick.now), ..hold })
-            }
-            GateLeave::Granted { owed } => {
-                // It hears where its debt went.
-                let owed = hold.owed || owed && leave == Leave::Refund;
-                self.look(HoldRow { claim: granted, owed, looks: 0, ..hold }, tick)
-            }
-            // What was served there is no debt: the job decides alone.
-            GateLeave::Other if !is_orphan => {
-                self.look(HoldRow { claim: granted, owed: false, looks: 0, ..hold }, tick)
-            }
-            // A seller who delivered may have been paid by a person: who says so ends the job.
-            GateLeave::Ended if is_new && leave == Leave::Refund => {
-                return self.end_unmoved(records, hold, leave, tick);
-            }
-            GateLeave::Ended if is_new => later(HoldRow { claim: RefundClaim::Ended, ..hold }),
-            // From now on only its word lets the money go.
-            GateLeave::Begun => {
-                later(HoldRow { owed: hold.owed || !is_orphan, begun: true, ..hold })
-            }
-            GateLeave::Other
-            | GateLeave::Ended
-            | GateLeave::Later
-            | GateLeave::Silent
-            | GateLeave::Unknown => later(hold),
-        })
-    }
-
     /// Ends what leaves without a move of the exchange: it was paid back or waived at the gate.
-    fn end_unmoved<R: Rows>(
+    pub(super) fn end_unmoved<R: Rows>(
         &self,
         records: &R,
         hold: HoldRow,
@@ -391,7 +200,7 @@ impl<'g> HeldMoney<'g> {
         Ok(Decision { answer: Answer::Reply(JsonAnswer::new(200, body)), changes })
     }
 
-    fn note_move(
+    pub(super) fn note_move(
         &self,
         hold: HoldRow,
         job: Option<JobRow>,
@@ -442,7 +251,7 @@ fn decide(mut hold: HoldRow, leave: Leave) -> HoldRow {
 }
 
 /// Money that did not move yet; `news` is given when there is something to tell.
-fn put_off(hold: HoldRow, leave: Leave, news: Option<Now<'_>>) -> Decision {
+pub(super) fn put_off(hold: HoldRow, leave: Leave, news: Option<Now<'_>>) -> Decision {
     let kind = match leave {
         Leave::Release => EventKind::ReleaseFailed,
         Leave::Refund => EventKind::RefundFailed,

@@ -8,8 +8,8 @@
 //!
 //! A command is given by `gateway` to the use case that owns what it may touch. In reading order:
 //! sellers (`seller`, their `session`s and `bond`s), quotes ([`quote`]) and seats (`seat`), payments
-//! ([`verify`], [`till`], [`shown`], [`terms`]), jobs ([`job`]), `work` and its `outcome`s, held money (`hold`),
-//! which the gate may owe (`claim`) and the treasury moves (`payout`), and what time decides ([`due`]), with its [`errand`]s. All borrow the [`settings`]' payment profile, `keys` and limits
+//! ([`verify`], `paying`, [`till`], [`shown`], [`terms`]), jobs ([`job`]), `work` and its `outcome`s, held money
+//! (`hold`), which the gate may owe (`claim`) and the treasury moves (`payout`, `moved`), and what time decides ([`due`]), with its [`errand`]s. All borrow the [`settings`]' payment profile, `keys` and limits
 //! (`offer`). What happened is counted in [`figures`] and seen by [`feed::View`]s: the [`board`] of a
 //! profile, the [`dashboard`] and the [`page`]s of several, feeds of events, and the lists of the
 //! [`operator`].
@@ -42,11 +42,13 @@ pub mod keep;
 mod kernel;
 mod keys;
 pub mod message;
+mod moved;
 pub mod notice;
 mod offer;
 pub mod operator;
 mod outcome;
 pub mod page;
+mod paying;
 mod payout;
 mod personal;
 pub mod quote;

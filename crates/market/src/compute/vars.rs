@@ -5,14 +5,17 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+mod profile;
+
+use self::profile::{SharedSettings, read_profile};
 use super::gateway::Gateway;
 use super::identity::Issuer;
 use super::message::JsonAnswer;
 use super::operator::OperatorLists;
 use super::row::HoldKind;
-use super::settings::{OlderWays, Profile, ProfileSettings, SettingsError, Unjudged};
+use super::settings::{Profile, SettingsError};
 use crate::gate::is_from_gate;
 use crate::operator::is_operator;
 use crate::text::{Members, list};
@@ -25,36 +28,6 @@ use farebox_evm::address::Address;
 
 /// The variable with an entry for each profile.
 const PROFILES: &str = "EXCHANGE_PROFILES";
-/// Members of an entry.
-const MEMBERS: [&str; 17] = [
-    "profile",
-    "network",
-    "asset",
-    "hold",
-    "escrow",
-    "bonds",
-    "organization",
-    "wallet",
-    "waits_secs",
-    "max_price",
-    "min_price",
-    "per_day",
-    "per_seller_day",
-    "direct_transfers",
-    "transfers_closed_before",
-    "seller_signatures",
-    "unjudged",
-];
-const DEFAULT_ASSET: &str = "USDC";
-/// Most that a task may cost, in whole tokens.
-const MAX_PRICE: &str = "100";
-/// Seconds for which a buyer's request waits for its work.
-const WAITS_SECS: u64 = 100;
-const MAX_WAITS_SECS: u64 = 240;
-/// Most blocks that a transfer of a buyer may need.
-const MAX_BLOCKS: u64 = 1_000;
-/// The last second that a time may name.
-const MAX_TIME: u64 = 1 << 40;
 const MIN_SECRET_BYTES: usize = 32;
 
 /// The profiles that an operator serves, and what the Worker around them needs.
@@ -182,63 +155,10 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
     let payout_token = read_optional(reader, "PAYOUT_TOKEN", MIN_SECRET_BYTES);
     let operator = read_optional(reader, "OPERATOR_TOKEN", MIN_SECRET_BYTES);
     let refund_token = read_optional(reader, "REFUND_TOKEN", MIN_SECRET_BYTES);
-    let list = match reader.value(PROFILES) {
-        Some(Value::Array(list)) if !list.is_empty() => list,
-        _ => {
-            let remedy = "must be a list with an entry for each network profile, such as \
-                 [{\"profile\": \"live-testnet\", \"network\": \"eip155:84532\", …}]";
-            reader.fail(PROFILES, remedy);
-            return None;
-        }
-    };
     // What is wrong in an entry is said also where a secret is not known, as on the machine of a check.
     let secret = secret.unwrap_or_else(|| Secret::new("-".repeat(MIN_SECRET_BYTES)));
-    let shared = SharedSettings { url: url.unwrap_or_default(), secret, previous };
-    let skills = read_skills(reader);
-    let mut gateways: Vec<Gateway> = Vec::new();
-    for (number, entry) in list.iter().enumerate() {
-        let place = format!("{PROFILES}[{number}]");
-        let Some(set) = read_profile(reader, &place, entry, &shared) else { continue };
-        if only_test && set.network.is_main_network() {
-            let remedy = "is a main network, and TEST_NETWORKS_ONLY is set";
-            reader.fail_at(&place, "network", remedy);
-            continue;
-        }
-        let gateway = match Gateway::new(set) {
-            Ok(gateway) => gateway,
-            Err(error) => {
-                reader.fail(&place_of(&place, error), error.to_string());
-                continue;
-            }
-        };
-        if gateways.iter().any(|known| known.profile() == gateway.profile()) {
-            reader.fail_at(&place, "profile", "is named twice; keep one of the two");
-        }
-        // A notice of the gate says nothing else of where a payment belongs.
-        if gateways.iter().any(|known| known.profile.shares_money(&gateway.profile)) {
-            let remedy = "holds money of the same network and asset as another profile; \
-                 give one of the two another asset or another hold";
-            reader.fail_at(&place, "hold", remedy);
-        }
-        let sales = skills.pay_to.filter(|_| skills.are_on(&gateway.profile.network));
-        // Each object knows the transfers that it has taken, and no other's.
-        if gateway.older.direct_transfers.is_some() && sales == Some(gateway.profile.escrow) {
-            let remedy = "is PAY_TO, and direct_transfers is set: one transfer would pay for a job and \
-                 for what the market sells; give one of the two another wallet";
-            reader.fail_at(&place, "escrow", remedy);
-        }
-        // What proves a bond has to be paid for nothing else.
-        let is_till = |it: &Gateway| {
-            it.profile.network == gateway.profile.network
-                && (it.takes_money_at(&gateway.bonds) || gateway.takes_money_at(&it.bonds))
-        };
-        if sales == Some(gateway.bonds) || gateways.iter().any(is_till) {
-            let remedy = "is PAY_TO, or holds the money of another profile; give bonds a wallet that \
-                 nothing else is paid to";
-            reader.fail_at(&place, "bonds", remedy);
-        }
-        gateways.push(gateway);
-    }
+    let shared = SharedSettings { url: url.unwrap_or_default(), secret, previous, only_test };
+    let gateways = read_gateways(reader, &shared)?;
     let origin_secret = read_origin_secret(reader, &gateways);
     check_bindings(reader, &gateways);
     let till = till?;
@@ -253,6 +173,81 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
         notices,
         nodes,
     })
+}
+
+/// Reads the gateway of each profile; a wrong one is left out.
+fn read_gateways(reader: &mut Reader, shared: &SharedSettings) -> Option<Vec<Gateway>> {
+    let list = match reader.value(PROFILES) {
+        Some(Value::Array(list)) if !list.is_empty() => list,
+        _ => {
+            let remedy = "must be a list with an entry for each network profile, such as \
+                 [{\"profile\": \"live-testnet\", \"network\": \"eip155:84532\", …}]";
+            reader.fail(PROFILES, remedy);
+            return None;
+        }
+    };
+    let skills = read_skills(reader);
+    let mut gateways: Vec<Gateway> = Vec::new();
+    for (number, entry) in list.iter().enumerate() {
+        let place = format!("{PROFILES}[{number}]");
+        let Some(set) = read_profile(reader, &place, entry, shared) else { continue };
+        if shared.only_test && set.network.is_main_network() {
+            let remedy = "is a main network, and TEST_NETWORKS_ONLY is set";
+            reader.fail_at(&place, "network", remedy);
+            continue;
+        }
+        let gateway = match Gateway::new(set) {
+            Ok(gateway) => gateway,
+            Err(error) => {
+                reader.fail(&place_of(&place, error), error.to_string());
+                continue;
+            }
+        };
+        check_apart(reader, &place, &gateway, &gateways);
+        check_wallets(reader, &place, &gateway, &gateways, &skills);
+        gateways.push(gateway);
+    }
+    Some(gateways)
+}
+
+/// Checks that a profile is told apart from those before it.
+fn check_apart(reader: &mut Reader, place: &str, gateway: &Gateway, others: &[Gateway]) {
+    if others.iter().any(|known| known.profile() == gateway.profile()) {
+        reader.fail_at(place, "profile", "is named twice; keep one of the two");
+    }
+    // A notice of the gate says nothing else of where a payment belongs.
+    if others.iter().any(|known| known.profile.shares_money(&gateway.profile)) {
+        let remedy = "holds money of the same network and asset as another profile; \
+             give one of the two another asset or another hold";
+        reader.fail_at(place, "hold", remedy);
+    }
+}
+
+/// Checks that no transfer to a wallet of a profile pays for something else too.
+fn check_wallets(
+    reader: &mut Reader,
+    place: &str,
+    gateway: &Gateway,
+    others: &[Gateway],
+    skills: &SkillSettings,
+) {
+    let sales = skills.pay_to.filter(|_| skills.are_on(&gateway.profile.network));
+    // Each object knows the transfers that it has taken, and no other's.
+    if gateway.older.direct_transfers.is_some() && sales == Some(gateway.profile.escrow) {
+        let remedy = "is PAY_TO, and direct_transfers is set: one transfer would pay for a job and \
+             for what the market sells; give one of the two another wallet";
+        reader.fail_at(place, "escrow", remedy);
+    }
+    // What proves a bond has to be paid for nothing else.
+    let is_till = |it: &Gateway| {
+        it.profile.network == gateway.profile.network
+            && (it.takes_money_at(&gateway.bonds) || gateway.takes_money_at(&it.bonds))
+    };
+    if sales == Some(gateway.bonds) || others.iter().any(is_till) {
+        let remedy = "is PAY_TO, or holds the money of another profile; give bonds a wallet that \
+             nothing else is paid to";
+        reader.fail_at(place, "bonds", remedy);
+    }
 }
 
 /// The settings of skills beside an exchange that tell apart what is paid for which.
@@ -328,170 +323,6 @@ fn place_of(place: &str, error: SettingsError) -> String {
         SettingsError::PerDay => "per_day",
     };
     format!("{place}.{member}")
-}
-
-/// The secrets and addresses that all profiles share.
-struct SharedSettings {
-    url: String,
-    secret: Secret<String>,
-    previous: Option<Secret<String>>,
-}
-
-fn read_profile(
-    reader: &mut Reader,
-    place: &str,
-    entry: &Value,
-    shared: &SharedSettings,
-) -> Option<ProfileSettings> {
-    let Value::Object(members) = entry else {
-        reader.fail(place, "must be an object");
-        return None;
-    };
-    for name in members.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
-        let known = MEMBERS.join(", ");
-        reader.fail_at(place, name, format!("is not known; there are {known}"));
-    }
-    let mut entry = ProfileReader { reader, place, members };
-    let names = format!("must be one of: {}", Profile::ALL.map(Profile::name).join(", "));
-    let profile = entry.parse("profile", &names, Profile::from_name);
-    let remedy = "is not a network; use a CAIP-2 id such as eip155:84532";
-    let network = entry.parse("network", remedy, |text| ChainId::parse_or_name(text).ok());
-    let remedy = "must be one of: escrow, contract, completion, mock";
-    let hold = entry.parse("hold", remedy, HoldKind::from_name);
-    let has_money = hold.is_some_and(HoldKind::has_money);
-    let needs_escrow = has_money || members.contains_key("escrow");
-    let escrow = if needs_escrow { entry.address("escrow") } else { Some(Address::ZERO) };
-    let bonds = entry.address("bonds");
-    let payer = match has_money {
-        true => entry.word("organization").zip(entry.word("wallet")),
-        false => Some((String::new(), String::new())),
-    };
-    let asset = entry.word_or("asset", DEFAULT_ASSET);
-    let (per_day, per_seller_day) = (entry.maybe("per_day"), entry.maybe("per_seller_day"));
-    let (min_price, max_price) = (entry.maybe("min_price"), entry.word_or("max_price", MAX_PRICE));
-    let waits_secs = entry.read_waits();
-    let unjudged = entry.read_unjudged();
-    let older = entry.read_older(hold);
-    Some(ProfileSettings {
-        profile: profile?,
-        network: network?,
-        asset: asset?,
-        hold: hold?,
-        escrow: escrow?,
-        bonds: bonds?,
-        payer: payer?,
-        url: shared.url.clone(),
-        secret: Secret::new(shared.secret.expose().clone()),
-        previous: shared.previous.as_ref().map(|it| Secret::new(it.expose().clone())),
-        waits_ms: waits_secs?.saturating_mul(1000),
-        max_price: max_price?,
-        min_price: min_price?,
-        per_day: per_day?,
-        per_seller_day: per_seller_day?,
-        unjudged,
-        older,
-    })
-}
-
-/// The entry of a profile, whose members are read one by one. `None` is what has failed.
-struct ProfileReader<'r> {
-    reader: &'r mut Reader,
-    place: &'r str,
-    members: &'r Map<String, Value>,
-}
-
-impl ProfileReader<'_> {
-    /// Text that has to be there.
-    fn word(&mut self, name: &str) -> Option<String> {
-        let text = self.members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        if text.is_none() {
-            self.reader.fail_at(self.place, name, "is missing; it is text");
-        }
-        text.map(ToString::to_string)
-    }
-
-    fn word_or(&mut self, name: &str, usual: &str) -> Option<String> {
-        if self.members.contains_key(name) { self.word(name) } else { Some(usual.to_string()) }
-    }
-
-    fn maybe(&mut self, name: &str) -> Option<Option<String>> {
-        if self.members.contains_key(name) { self.word(name).map(Some) } else { Some(None) }
-    }
-
-    fn parse<T>(
-        &mut self,
-        name: &str,
-        remedy: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
-        let value = parse(&self.word(name)?);
-        if value.is_none() {
-            self.reader.fail_at(self.place, name, remedy);
-        }
-        value
-    }
-
-    fn address(&mut self, name: &str) -> Option<Address> {
-        let remedy = "is not an address; write 0x and 40 hex digits";
-        self.parse(name, remedy, |text| Address::parse_checksummed(text).ok())
-    }
-
-    fn read_waits(&mut self) -> Option<u64> {
-        let waits = match self.members.get("waits_secs") {
-            None => Some(WAITS_SECS),
-            Some(value) => value.as_u64().filter(|secs| (1..=MAX_WAITS_SECS).contains(secs)),
-        };
-        if waits.is_none() {
-            let remedy = format!("must be a whole number from 1 to {MAX_WAITS_SECS}");
-            self.reader.fail_at(self.place, "waits_secs", remedy);
-        }
-        waits
-    }
-
-    /// Whether results are judged, and what becomes of those that are not.
-    fn read_unjudged(&mut self) -> Option<Unjudged> {
-        let unjudged = match self.members.get("unjudged")?.as_str() {
-            Some("released") => Unjudged::Released,
-            Some("refunded") => Unjudged::Refunded,
-            _ => {
-                self.reader.fail_at(self.place, "unjudged", "must be released or refunded");
-                return None;
-            }
-        };
-        if !self.reader.is_bound("PROOF") {
-            self.reader.fail("PROOF", "is not bound; bind the Worker that judges results");
-        }
-        Some(unjudged)
-    }
-
-    /// Reads the ways of the original that are taken as well.
-    fn read_older(&mut self, hold: Option<HoldKind>) -> OlderWays {
-        let blocks = self.members.get("direct_transfers");
-        let direct_transfers =
-            blocks.and_then(Value::as_u64).filter(|it| (1..=MAX_BLOCKS).contains(it));
-        if blocks.is_some() && direct_transfers.is_none() {
-            let remedy =
-                format!("must be the number of blocks that a transfer needs, 1 to {MAX_BLOCKS}");
-            self.reader.fail_at(self.place, "direct_transfers", remedy);
-        }
-        if blocks.is_some() && !hold.is_some_and(HoldKind::has_money) {
-            let remedy = "needs hold escrow or contract, which the transfers go to";
-            self.reader.fail_at(self.place, "direct_transfers", remedy);
-        }
-        let closed = self.members.get("transfers_closed_before");
-        let closed_before = closed.and_then(Value::as_u64).filter(|it| *it <= MAX_TIME);
-        if closed.is_some() && closed_before.is_none() {
-            let remedy = "must be the unix time of a restore, in seconds";
-            self.reader.fail_at(self.place, "transfers_closed_before", remedy);
-        }
-        let closed_before = closed_before.unwrap_or_default();
-        let flag = self.members.get("seller_signatures");
-        if flag.is_some_and(|flag| !flag.is_boolean()) {
-            self.reader.fail_at(self.place, "seller_signatures", "must be true or false");
-        }
-        let seller_signatures = flag.and_then(Value::as_bool).unwrap_or_default();
-        OlderWays { direct_transfers, closed_before, seller_signatures }
-    }
 }
 
 /// `IDENTITY`: whose tokens say who a seller is.

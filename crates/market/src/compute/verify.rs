@@ -2,30 +2,21 @@
 //! the standards buy. The guards before the gate is asked for anything, in the contract's order, and
 //! the row of the job that is written before money can move.
 
-use alloc::boxed::Box;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
+use alloc::string::String;
 
 use super::body::Fields;
 use super::direct::{DirectTransfer, DirectTransfers};
-use super::event::event;
-use super::job::{new_job, show_paid};
 use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, JsonAnswer};
 use super::quote::{Order, Quotes, Unpaid};
-use super::records::{Change, Rows};
-use super::refused::{bad_fingerprint, invalid, quote_expired, refusal, used_transaction};
-use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState, Signer, is_direct};
-use super::seat::{SeatClaim, seat_of};
-use super::shown::{digest_of, digest_of_all, find_signer, named_in, payer_of};
-use super::standing::START_MS;
-use farebox_base::amount::Amount;
+use super::records::Rows;
+use super::refused::{bad_fingerprint, invalid, refusal};
+use super::row::{HoldKind, JobRow, JobState, QuoteRow, QuoteState, Signer, is_direct};
+use super::shown::{digest_of, find_signer, named_in, payer_of};
 use farebox_base::secret::ct_eq;
 use farebox_base::time::UnixTime;
 
-/// Milliseconds for which a payment that is with the gate keeps the seat.
-pub const SETTLING_MS: u64 = 120_000;
-const EXPIRED: &str = "Quote is expired or no longer valid.";
+pub(super) const EXPIRED: &str = "Quote is expired or no longer valid.";
 
 /// The content of a request for verification.
 struct Verification {
@@ -232,109 +223,9 @@ impl Payments<'_> {
         Ok(())
     }
 
-    fn signer(&self, material: &str, quote: &QuoteRow, tick: Now<'_>) -> Signer {
+    pub(super) fn signer(&self, material: &str, quote: &QuoteRow, tick: Now<'_>) -> Signer {
         let now = UnixTime::from_secs(tick.now.checked_div(1000).unwrap_or_default());
         find_signer(self.quotes.profile, material, quote, now)
-    }
-
-    /// Moves the seat from the quote to a job, before the payment leaves.
-    fn pay<R: Rows>(
-        &self,
-        records: &R,
-        quote: QuoteRow,
-        material: &str,
-        tick: Now<'_>,
-    ) -> Applied<R> {
-        let shown = digest_of(material);
-        if let Some(job) = records.job_of(&quote.id)? {
-            if job.shown != shown {
-                // Which payment came to the till itself, the gate alone knows. It may hold the price of
-                // this quote still, and would take another one.
-                let is_at_till = job.shown.is_empty() && !is_direct(&job.payment);
-                let why = match is_at_till {
-                    true => "This quote was paid at its till: send the same payment there again.",
-                    false => "This quote has been paid, or is being paid, by another payment.",
-                };
-                return Ok(Decision::reply(refusal(409, "PAYMENT_ALREADY_VERIFIED", why)));
-            }
-            // A reader of the chain knows nonce and signature, and may show them in a message that
-            // the gate refuses: while the payment settles, that would end the job.
-            let is_forged = job.signer == Signer::Buyer
-                && job.state == JobState::Settling
-                && !job.material.is_empty()
-                && job.material != digest_of_all(material);
-            if is_forged {
-                let why = "This quote is being paid; send the same bytes again.";
-                return Ok(Decision::reply(refusal(409, "PAYMENT_ALREADY_VERIFIED", why)));
-            }
-            // The gate answers the same payment as it did before.
-            return Ok(match self.quotes.profile.hold {
-                HoldKind::Mock => Decision::reply(show_paid(&job, self.quotes.keys)),
-                HoldKind::Completion | HoldKind::Escrow | HoldKind::Contract => {
-                    Decision::told(Answer::Till(quote.id))
-                }
-            });
-        }
-        if !quote.is_open(tick.now) {
-            return Ok(Decision::reply(bad_fingerprint(EXPIRED)));
-        }
-        let is_mock = self.quotes.profile.hold == HoldKind::Mock;
-        if is_mock && records.job_shown(&shown)?.is_some() {
-            return Ok(Decision::reply(used_transaction()));
-        }
-        let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);
-        let may_sell = self.quotes.limits.may_sell(records, &quote.seller, units, tick)?;
-        // What was shown for another quote pays for this one no more than what anyone made up, nor
-        // does what is shown after a payment that did not come.
-        let is_unused = find_job_paid(records, &quote.fingerprint, material)?.is_none();
-        let signed = self.signer(material, &quote, tick);
-        let signer = match signed {
-            Signer::Buyer if is_unused && !quote.is_doubted() => Signer::Buyer,
-            Signer::Buyer | Signer::Unknown => Signer::Unknown,
-        };
-        // Which of two that its buyer has signed comes to the till itself, nobody knows.
-        let are_two = quote.lost != shown && is_unused && signed == Signer::Buyer;
-        let lost = match are_two {
-            true => String::new(),
-            false => quote.lost.clone(),
-        };
-        let claim = if is_mock { SeatClaim::Payment } else { SeatClaim::of(signer) };
-        let seat = seat_of(records, &quote, claim, tick)?.filter(|_| may_sell);
-        let Some(seat) = seat else {
-            // What anyone could have made up ends no quote.
-            if quote.state == QuoteState::Displaced && claim == SeatClaim::Quote {
-                return Ok(Decision::reply(quote_expired()));
-            }
-            let lapsed = QuoteRow { state: QuoteState::Lapsed, ..quote };
-            let changes = Vec::from([Change::Quote(Box::new(lapsed))]);
-            return Ok(Decision { answer: Answer::Reply(quote_expired()), changes });
-        };
-        let job = JobRow {
-            shown,
-            signer,
-            material: digest_of_all(material),
-            ..new_job(&quote, &quote.seller, self.quotes.profile.hold, self.quotes.keys, tick)
-        };
-        let after = |ms: u64| Some(tick.now.saturating_add(ms));
-        let (answer, state, job, event) = match self.quotes.profile.hold {
-            HoldKind::Mock => {
-                let transaction = material.to_string();
-                let due = after(START_MS);
-                let job = JobRow { state: JobState::Paid, due, transaction, ..job };
-                let event = event(EventKind::Paid, tick).job(&job.id).payment(&quote.id);
-                let answer = Answer::Reply(show_paid(&job, self.quotes.keys));
-                (answer, QuoteState::Sold, job, Some(event.seller(&quote.seller).done()))
-            }
-            HoldKind::Completion | HoldKind::Escrow | HoldKind::Contract => {
-                let job = JobRow { due: after(SETTLING_MS), ..job };
-                let answer = Answer::Settle((quote.id.clone(), job.id.clone()));
-                (answer, QuoteState::Settling, job, None)
-            }
-        };
-        let quote = Change::Quote(Box::new(QuoteRow { state, lost, ..quote }));
-        let changes = [Change::Job(Box::new(job)), quote].into_iter().chain(event);
-        let changes = changes.chain(seat.freed).collect();
-        Ok(Decision { answer, changes })
     }
 }
 
@@ -356,7 +247,7 @@ fn find_quote_paid<R: Rows>(
 
 /// The job that this payment was shown for, first of all for this request: anyone can make up a copy
 /// for another one.
-fn find_job_paid<R: Rows>(
+pub(super) fn find_job_paid<R: Rows>(
     records: &R,
     fingerprint: &str,
     material: &str,

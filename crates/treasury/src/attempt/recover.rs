@@ -34,6 +34,14 @@ pub(crate) struct Recovery<'t> {
     pub window: SendWindow,
 }
 
+/// The writes of one round of work.
+struct Round {
+    changes: Vec<Change>,
+    /// Whether one attempt gave back to budgets or counted for its agent. One at a time: each writes
+    /// the same rows.
+    gave_back: bool,
+}
+
 impl Recovery<'_> {
     /// Answers a request by the decision that it belongs to: as before, or by sending its payment
     /// again.
@@ -78,69 +86,97 @@ impl Recovery<'_> {
         places: &mut Places,
         scene: Now<'_>,
     ) -> Result<(Vec<PlacedJob>, Vec<Change>), B::Error> {
-        let (mut works, mut changes) = (Vec::new(), Vec::new());
-        let mut gave_back = false;
+        let mut works = Vec::new();
+        let mut round = Round { changes: Vec::new(), gave_back: false };
         for mut attempt in due_in_turn(books, places, scene)? {
             let place = TakenPlace::of(&attempt);
-            let Some(mut decision) = books.decision(&attempt.decision)? else {
+            let Some(decision) = books.decision(&attempt.decision)? else {
                 (attempt.due, attempt.why) = (None, Some("no_decision".to_string()));
-                changes.push(Change::Attempt(Box::new(attempt)));
+                round.changes.push(Change::Attempt(Box::new(attempt)));
                 continue;
             };
-            match (attempt.money, decision.stage) {
-                // One at a time: each gives back to the same budgets.
-                (Money::Reserved, _) if gave_back => {}
-                (Money::Reserved, _) => {
-                    changes.extend(interrupt(books, attempt, &mut decision, scene)?);
-                    gave_back = true;
-                }
-                (Money::Signed, Stage::Executing) => {
-                    let (job, writes) =
-                        self.send_again(books, Held { attempt, decision }, scene)?;
-                    works.extend(job.map(|job| PlacedJob { place, job }));
-                    changes.extend(writes);
-                }
-                (Money::Signed, Stage::Review | Stage::Final) => {
-                    let job = self.reports.chain.ask_of(&mut attempt, scene.now);
-                    works.extend(job.map(|job| PlacedJob { place, job }));
-                    let age = scene.now.secs_since(UnixTime::from_secs(attempt.counted));
-                    let is_open = matches!(decision.outcome.as_str(), "inconclusive" | "unknown");
-                    if is_open && age >= INCONCLUSIVE_SECS {
-                        let notice = notice::decision_inconclusive(&decision, &attempt, scene);
-                        changes.push(Change::Outbox(notice));
-                    }
-                    if attempt.due.is_some() && stands(&attempt, scene.now) {
-                        changes.push(Change::Attempt(Box::new(attempt)));
-                        continue;
-                    }
-                    // One at a time: each counts for its agent.
-                    if gave_back {
-                        continue;
-                    }
-                    gave_back = true;
-                    // Nothing is left to find, nor to send again. What got an answer is over then.
-                    let was_open = decision.open && attempt.receipt.is_none();
-                    decision.open = is_open;
-                    let counted = count_unmoved(books, &attempt.agent, scene.now)?;
-                    changes.extend(counted.filter(|_| was_open).map(Change::Agent));
-                    changes.push(end(attempt));
-                    changes.push(Change::Decision(Box::new(decision)));
-                }
-                // It was sent again for a delivery that did not come.
-                (Money::Spent, Stage::Executing) => {
-                    attempt.fence = attempt.fence.saturating_add(1);
-                    let held = Held { attempt, decision };
-                    changes
-                        .extend(self.reports.conclude(held, Outcome::lost(), None, scene).changes);
-                }
-                (Money::Spent | Money::Void, _) => {
-                    (attempt.due, decision.open) = (None, false);
-                    changes.push(end(attempt));
-                    changes.push(Change::Decision(Box::new(decision)));
-                }
+            let job = self.take_up(books, Held { attempt, decision }, &mut round, scene)?;
+            works.extend(job.map(|job| PlacedJob { place, job }));
+        }
+        Ok((works, round.changes))
+    }
+
+    /// Takes up one attempt, as far as its money has got.
+    fn take_up<B: Rows>(
+        &self,
+        books: &B,
+        held: Held,
+        round: &mut Round,
+        scene: Now<'_>,
+    ) -> Result<Option<Job>, B::Error> {
+        match (held.attempt.money, held.decision.stage) {
+            (Money::Reserved, _) if round.gave_back => Ok(None),
+            (Money::Reserved, _) => {
+                let Held { attempt, mut decision } = held;
+                round.changes.extend(interrupt(books, attempt, &mut decision, scene)?);
+                round.gave_back = true;
+                Ok(None)
+            }
+            (Money::Signed, Stage::Executing) => {
+                let (job, writes) = self.send_again(books, held, scene)?;
+                round.changes.extend(writes);
+                Ok(job)
+            }
+            (Money::Signed, Stage::Review | Stage::Final) => {
+                self.ask_chain(books, held, round, scene)
+            }
+            // It was sent again for a delivery that did not come.
+            (Money::Spent, Stage::Executing) => {
+                let Held { mut attempt, decision } = held;
+                attempt.fence = attempt.fence.saturating_add(1);
+                let held = Held { attempt, decision };
+                let ended = self.reports.conclude(held, Outcome::lost(), None, scene);
+                round.changes.extend(ended.changes);
+                Ok(None)
+            }
+            (Money::Spent | Money::Void, _) => {
+                let Held { mut attempt, mut decision } = held;
+                (attempt.due, decision.open) = (None, false);
+                round.changes.push(end(attempt));
+                round.changes.push(Change::Decision(Box::new(decision)));
+                Ok(None)
             }
         }
-        Ok((works, changes))
+    }
+
+    /// Has the chain read about what was signed, and ends it once there is nothing left to find, nor
+    /// to send again.
+    fn ask_chain<B: Rows>(
+        &self,
+        books: &B,
+        held: Held,
+        round: &mut Round,
+        scene: Now<'_>,
+    ) -> Result<Option<Job>, B::Error> {
+        let Held { mut attempt, mut decision } = held;
+        let job = self.reports.chain.ask_of(&mut attempt, scene.now);
+        let age = scene.now.secs_since(UnixTime::from_secs(attempt.counted));
+        let is_open = matches!(decision.outcome.as_str(), "inconclusive" | "unknown");
+        if is_open && age >= INCONCLUSIVE_SECS {
+            let notice = notice::decision_inconclusive(&decision, &attempt, scene);
+            round.changes.push(Change::Outbox(notice));
+        }
+        if attempt.due.is_some() && stands(&attempt, scene.now) {
+            round.changes.push(Change::Attempt(Box::new(attempt)));
+            return Ok(job);
+        }
+        if round.gave_back {
+            return Ok(job);
+        }
+        round.gave_back = true;
+        // What got an answer is over then.
+        let was_open = decision.open && attempt.receipt.is_none();
+        decision.open = is_open;
+        let counted = count_unmoved(books, &attempt.agent, scene.now)?;
+        round.changes.extend(counted.filter(|_| was_open).map(Change::Agent));
+        round.changes.push(end(attempt));
+        round.changes.push(Change::Decision(Box::new(decision)));
+        Ok(job)
     }
 
     /// Sends what a lost Worker may have sent once more, where that is safe; otherwise its decision

@@ -239,7 +239,7 @@ impl JobPurchase {
         let said = Json::read(body, MAX_BYTES).unwrap_or(Json::Null);
         let retry_after = headers.joined("retry-after").and_then(|text| text.trim().parse().ok());
         let is_busy = status == 429 || status >= 500;
-        let sentence = || bounded(said.text_of("error").unwrap_or("no reason"), 200);
+        let sentence = bounded(said.text_of("error").unwrap_or("no reason"), 200);
         let code = said.text_of("code").unwrap_or_default().to_string();
         match &self.stage {
             PurchaseStage::Looking | PurchaseStage::Asking { .. }
@@ -258,23 +258,7 @@ impl JobPurchase {
             },
             PurchaseStage::Asking { network, currency } if status == 402 => {
                 match QuoteTerms::read(&said, &self.order, network, currency, now) {
-                    Ok(terms) => {
-                        let lines = headers.to_lines();
-                        // It is kept until it is paid.
-                        if lines.len().saturating_add(body.len()) > MAX_QUOTE {
-                            let why = "the quote is longer than 32 KiB";
-                            return Some(self.end_before("quote_rejected", why));
-                        }
-                        let asked = Json::object([
-                            ("headers", Some(lines.into())),
-                            ("body", Some(body.into())),
-                        ]);
-                        // One that comes without the time to sign it is asked for again like an error.
-                        self.waits =
-                            if is_fresh(&terms, now) { 0 } else { self.waits.saturating_add(1) };
-                        self.stage = PurchaseStage::Quoted { terms, asked };
-                        None
-                    }
+                    Ok(terms) => self.quoted(terms, headers, body, now),
                     Err(error) => Some(self.end_before(error.code(), &error.to_string())),
                 }
             }
@@ -284,7 +268,7 @@ impl JobPurchase {
                 } else {
                     "order_refused"
                 };
-                let why = format!("the exchange answers {status}: {}", sentence());
+                let why = format!("the exchange answers {status}: {sentence}");
                 Some(self.end_before(code, &why))
             }
             PurchaseStage::Quoted { .. } | PurchaseStage::Over(_) => None,
@@ -300,25 +284,36 @@ impl JobPurchase {
                     is_dead,
                 );
                 let terms = terms.clone();
-                self.paid(
-                    terms,
-                    told,
-                    ExchangeAnswer { status, code, body: &said, retry_after, sentence: sentence() },
-                    now,
-                )
+                let said = ExchangeAnswer { status, code, body: &said, retry_after, sentence };
+                self.paid(terms, told, said, now)
             }
             PurchaseStage::Paid { terms, job, .. } => {
                 let (terms, job) = (terms.clone(), job.clone());
-                let said = ExchangeAnswer {
-                    status,
-                    code: &code,
-                    body: &said,
-                    retry_after,
-                    sentence: sentence(),
-                };
+                let code = code.as_str();
+                let said = ExchangeAnswer { status, code, body: &said, retry_after, sentence };
                 self.looked(&terms, &job, said, now)
             }
         }
+    }
+
+    /// Takes a quote, which is kept until it is paid.
+    fn quoted(
+        &mut self,
+        terms: QuoteTerms,
+        headers: &Headers,
+        body: &str,
+        now: u64,
+    ) -> Option<PurchaseStep> {
+        let lines = headers.to_lines();
+        if lines.len().saturating_add(body.len()) > MAX_QUOTE {
+            let why = "the quote is longer than 32 KiB";
+            return Some(self.end_before("quote_rejected", why));
+        }
+        let asked = Json::object([("headers", Some(lines.into())), ("body", Some(body.into()))]);
+        // One that comes without the time to sign it is asked for again like an error.
+        self.waits = if is_fresh(&terms, now) { 0 } else { self.waits.saturating_add(1) };
+        self.stage = PurchaseStage::Quoted { terms, asked };
+        None
     }
 
     /// Takes what became of a payment.

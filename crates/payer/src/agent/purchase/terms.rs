@@ -134,30 +134,7 @@ impl QuoteTerms {
         currency: &str,
         now: u64,
     ) -> Result<Self, TermsError> {
-        let text = |name: &'static str| {
-            let text = said.text_of(name).filter(|text| is_short(text));
-            text.map(ToString::to_string).ok_or(TermsError::Unreadable(name))
-        };
-        let number = |name: &'static str| match said.get(name) {
-            Some(Json::Number(digits)) => Some(digits.as_str()),
-            _ => None,
-        };
-        let secs = number("expires_in_seconds").and_then(|digits| digits.parse::<u64>().ok());
-        let secs = secs.filter(|secs| (1..=MAX_SECS).contains(secs));
-        let terms = Self {
-            payment_id: text("payment_id")?,
-            fingerprint: text("fingerprint")?,
-            mode: text("payment_mode")?,
-            network: text("network")?,
-            currency: text("currency")?,
-            asset: text("payment_asset")?,
-            pay_to: text("pay_to")?,
-            amount: text("amount")?,
-            units: text("amount_atomic")?,
-            seller: text("seller_id")?,
-            until: now.saturating_add(secs.ok_or(TermsError::Unreadable("expires_in_seconds"))?),
-            transaction: None,
-        };
+        let terms = Self::of_quote(said, now)?;
         for (name, id) in [("payment_id", &terms.payment_id), ("fingerprint", &terms.fingerprint)] {
             if id.len() != 64 || !id.bytes().all(|digit| digit.is_ascii_hexdigit()) {
                 return Err(TermsError::Unreadable(name));
@@ -172,10 +149,45 @@ impl QuoteTerms {
         if !currency.is_empty() && terms.currency != currency {
             return Err(TermsError::Other("currency"));
         }
-        let chain = number("chain_id").ok_or(TermsError::Unreadable("chain_id"))?;
+        let chain = number_of(said, "chain_id").ok_or(TermsError::Unreadable("chain_id"))?;
         if terms.network != format!("eip155:{chain}") {
             return Err(TermsError::Contradiction("the network"));
         }
+        terms.check_offer(said, order)?;
+        money::precision_of(&terms.units, &terms.amount)
+            .filter(|_| terms.units != "0")
+            .ok_or(TermsError::Contradiction("the amount"))?;
+        terms.is_within(order)?;
+        Ok(terms)
+    }
+
+    /// Reads the members of a quote.
+    fn of_quote(said: &Json, now: u64) -> Result<Self, TermsError> {
+        let text = |name: &'static str| {
+            let text = said.text_of(name).filter(|text| is_short(text));
+            text.map(ToString::to_string).ok_or(TermsError::Unreadable(name))
+        };
+        let secs = number_of(said, "expires_in_seconds");
+        let secs = secs.and_then(|digits| digits.parse::<u64>().ok());
+        let secs = secs.filter(|secs| (1..=MAX_SECS).contains(secs));
+        Ok(Self {
+            payment_id: text("payment_id")?,
+            fingerprint: text("fingerprint")?,
+            mode: text("payment_mode")?,
+            network: text("network")?,
+            currency: text("currency")?,
+            asset: text("payment_asset")?,
+            pay_to: text("pay_to")?,
+            amount: text("amount")?,
+            units: text("amount_atomic")?,
+            seller: text("seller_id")?,
+            until: now.saturating_add(secs.ok_or(TermsError::Unreadable("expires_in_seconds"))?),
+            transaction: None,
+        })
+    }
+
+    /// Checks that the first offer of the 402, which is what gets signed, says the same as the quote.
+    fn check_offer(&self, said: &Json, order: &JobOrder) -> Result<(), TermsError> {
         let offer = said.get("accepts").and_then(|it| it.elements().first());
         let offer = offer.ok_or(TermsError::Unreadable("accepts"))?;
         let resource = format!("{}/api/v1/jobs/verify", order.url);
@@ -186,23 +198,18 @@ impl QuoteTerms {
             offer.text_of(name).is_some_and(|theirs| theirs.eq_ignore_ascii_case(ours))
         };
         let extra = offer.object_of("extra").and_then(|it| it.text_of("payment_id"));
-        let is_sellers =
-            terms.mode == COMPLETION && !terms.seller.eq_ignore_ascii_case(&terms.pay_to);
+        let is_sellers = self.mode == COMPLETION && !self.seller.eq_ignore_ascii_case(&self.pay_to);
         for (agrees, what) in [
-            (same("payTo", &terms.pay_to) && !is_sellers, "the payee"),
-            (same("asset", &terms.asset), "the token"),
-            (same("maxAmountRequired", &terms.units), "the amount"),
-            (extra.is_none_or(|id| id == terms.payment_id), "its id"),
+            (same("payTo", &self.pay_to) && !is_sellers, "the payee"),
+            (same("asset", &self.asset), "the token"),
+            (same("maxAmountRequired", &self.units), "the amount"),
+            (extra.is_none_or(|id| id == self.payment_id), "its id"),
         ] {
             if !agrees {
                 return Err(TermsError::Contradiction(what));
             }
         }
-        money::precision_of(&terms.units, &terms.amount)
-            .filter(|_| terms.units != "0")
-            .ok_or(TermsError::Contradiction("the amount"))?;
-        terms.is_within(order)?;
-        Ok(terms)
+        Ok(())
     }
 
     /// Checks it against the limits of an order: those of the call that would sign it.
@@ -300,6 +307,14 @@ impl QuoteTerms {
             until: until.parse().ok()?,
             transaction: text("transaction"),
         })
+    }
+}
+
+/// The digits of a number.
+fn number_of<'a>(said: &'a Json, name: &str) -> Option<&'a str> {
+    match said.get(name) {
+        Some(Json::Number(digits)) => Some(digits.as_str()),
+        _ => None,
     }
 }
 
