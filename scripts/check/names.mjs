@@ -2,24 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 
-/** Secrets that the gate reads under these names. */
-export const SECRETS = [
-  'GATE_SECRET',
-  'GATE_SECRET_PREVIOUS',
-  'LEDGER_SALT',
-  'ORIGIN_SECRET',
-  'OPERATOR_TOKEN',
-  'REFUND_TOKEN',
-  'REFUNDS_TOKEN',
-  'PAYEE_KEY',
-  'WEBHOOK_SECRET',
-  'API_KEYS',
-  'CDP_API_KEY_ID',
-  'CDP_API_KEY_SECRET',
-  'OKX_API_KEY',
-  'OKX_API_SECRET',
-  'OKX_API_PASSPHRASE',
-];
+import { GATE_SECRETS } from '../../pkg/gate/src/serve/secret-names.js';
+
+export { GATE_SECRETS as SECRETS };
 
 /** What the treasury reads: secrets under these names, and variables. */
 export const TREASURY = /** @type {const} */ ({
@@ -97,7 +82,7 @@ export function variables() {
  * @returns {{ name: string, meant: string | undefined }[]}
  */
 export function unread(names) {
-  const known = [...variables(), ...SECRETS];
+  const known = [...variables(), ...GATE_SECRETS];
   return names.filter((name) => !known.includes(name)).map((name) => ({ name, meant: nearMiss(name, known) }));
 }
 

@@ -2,8 +2,8 @@
 //!
 //! [`OperatorRequests`] answer at once, or give an [`OperatorQuery`] that names objects to ask, at
 //! most four at once, until it has the answer, an [`Export`] that goes through them one page
-//! after the other, or a [`CopyQuery`] about their rows. Only a bearer token authorizes; without a configured one the paths are not
-//! found. Spec: docs/operations.md, "Operator API".
+//! after the other, or a [`CopyQuery`] about their rows. Only a bearer token authorizes; without a
+//! configured one the paths are not found. Spec: docs/operations.md, "Operator API".
 
 mod copy;
 mod export;

@@ -34,11 +34,8 @@ new_sqlite_classes = ${toml(Object.values(bindings))}
 `;
 }
 
-const AWAKE = `# Wakes the objects, so that one whose alarm was lost goes on with its payments.
-[triggers]
-crons = ["*/15 * * * *"]
-
-[observability]
+/** The logs of a Worker, of which none shows a payment. */
+const OBSERVED = `[observability]
 enabled = true
 
 # Without the headers of requests, which hold what payers have signed.
@@ -46,6 +43,12 @@ enabled = true
 enabled = true
 invocation_logs = false
 `;
+
+const AWAKE = `# Wakes the objects, so that one whose alarm was lost goes on with its payments.
+[triggers]
+crons = ["*/15 * * * *"]
+
+${OBSERVED}`;
 
 const PAGES = `# The pages that people see: a person who opens a priced URL pays in place.
 [assets]
@@ -128,14 +131,7 @@ compatibility_date = ${toml(DATE)}
 workers_dev = false
 preview_urls = false
 
-[observability]
-enabled = true
-
-# Without the headers of requests, which hold what payers have signed.
-[observability.logs]
-enabled = true
-invocation_logs = false
-`;
+${OBSERVED}`;
 }
 
 /** The line that lets a Worker call servers of this machine, if its file names one. */

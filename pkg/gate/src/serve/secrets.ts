@@ -4,6 +4,7 @@ import { existsSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync
 import { dirname, join } from 'node:path';
 
 import { asWord, Usage } from 'farebox/command';
+import { GATE_SECRETS } from './secret-names.js';
 import { writeWhole } from './whole.js';
 
 /** Bytes of each secret that a gate begins with. */
@@ -12,30 +13,11 @@ const BYTES = { GATE_SECRET: 32, LEDGER_SALT: 16, OPERATOR_TOKEN: 16 };
 /** Those that no gate can do without. It may have no operator's token. */
 const NEEDED = Object.keys(BYTES).filter((name) => name !== 'OPERATOR_TOKEN');
 
-/** Secrets that may come from the environment, besides the bearer token that the configuration names. */
-export const SECRETS: readonly string[] = [
-  'GATE_SECRET',
-  'GATE_SECRET_PREVIOUS',
-  'LEDGER_SALT',
-  'ORIGIN_SECRET',
-  'PAYEE_KEY',
-  'REFUNDS_TOKEN',
-  'REFUND_TOKEN',
-  'OPERATOR_TOKEN',
-  'WEBHOOK_SECRET',
-  'API_KEYS',
-  'CDP_API_KEY_ID',
-  'CDP_API_KEY_SECRET',
-  'OKX_API_KEY',
-  'OKX_API_SECRET',
-  'OKX_API_PASSPHRASE',
-  // These URLs may have a key.
-  'RPC_URL',
-  'WEBHOOK_URL',
-];
-
-/** These may stand in the file of `--config`: it names nodes and receivers as it names facilitators. */
+/** URLs that may have a key. They may stand in the file of `--config`: it names nodes and receivers as it names facilitators. */
 export const NAMED_IN_FILES = ['RPC_URL', 'WEBHOOK_URL'];
+
+/** Secrets that may come from the environment, besides the bearer token that the configuration names. */
+export const SECRETS: readonly string[] = [...GATE_SECRETS, ...NAMED_IN_FILES];
 
 /** Whether a variable is a secret that may stand in no file of others. */
 export const isSecret = (name: string): boolean => SECRETS.includes(name) && !NAMED_IN_FILES.includes(name);
