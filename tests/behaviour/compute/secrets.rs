@@ -2,13 +2,14 @@
 //! nobody can read is not sold.
 
 use farebox_core::compute::Gateway;
-use farebox_core::compute::message::{Answer, Callback, Command};
-use farebox_core::compute::row::{HoldKind, JobState};
+use farebox_core::compute::message::{Answer, Callback, Command, TillPayment};
+use farebox_core::compute::row::{HoldKind, JobState, QuoteState};
 use farebox_core::compute::settings::{Profile, ProfileSettings, Unjudged};
 use farebox_core::secret::Secret;
 use serde_json::{Value, json};
 
-use super::world::{PRICE, Told, URL, World, payment, settings, wallet};
+use super::unheard::{Keyed, bought};
+use super::world::{NOON, PRICE, Told, URL, World, payment, settings, wallet};
 
 /// Whether the secret before is told with the new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +141,39 @@ fn what_the_secret_before_has_made_is_read_while_it_is_told() {
     let (secret, previous) = (Secret::new("m".repeat(32)), Some(Secret::new("n".repeat(32))));
     world.gateway = Gateway::new(ProfileSettings { secret, previous, ..set }).unwrap();
     assert_eq!(world.ask("10.0.0.2", 8, "again").text("payment_id"), open);
+}
+
+//
+#[test]
+fn a_payment_of_a_quote_before_the_change_is_its_own_whatever_was_quoted_since() {
+    for is_sold in [true, false] {
+        let mut world = world(HoldKind::Escrow);
+        let keyed = Keyed::quoted(&mut world);
+        let id = keyed.quote.text("payment_id");
+        rotate(&mut world, HoldKind::Escrow, Former::Told, None);
+        let mut payment = keyed.signed_until("5000", NOON / 1000 + 900);
+        payment["resource"] = json!({"url": format!("{URL}/till/{id}")});
+        assert_eq!(bought(&mut world, &keyed, &payment), Answer::Till(id.clone()));
+        // Its answer is lost: the gate has sold it, or is not heard of.
+        if is_sold {
+            let sale = world.sale(&id, "rcpt_1", 9);
+            let sale = TillPayment { payer: keyed.address.clone(), ..sale };
+            assert_eq!(Told::of(world.sold(&sale)).status, 200);
+        } else {
+            for later in [120_000, 420_000] {
+                world.now = NOON + later;
+                world.alarm();
+            }
+            assert_eq!(world.rows.quotes[0].state, QuoteState::Lapsed);
+        }
+        // The same is ordered once more, and has a quote by the present secret.
+        world.seller(2, "0.005");
+        let next = Keyed::asks(&mut world, 7, "10.0.0.2").quote;
+        assert_ne!(next.text("payment_id"), id);
+        assert_ne!(next.text("fingerprint"), keyed.quote.text("fingerprint"));
+        let again = bought(&mut world, &keyed, &payment);
+        assert_eq!(again, Answer::Till(id), "{is_sold}");
+    }
 }
 
 //

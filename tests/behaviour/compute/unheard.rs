@@ -49,7 +49,7 @@ impl Keyed {
     }
 
     /// The same, until this second.
-    fn signed_until(&self, units: &str, end: u64) -> Value {
+    pub fn signed_until(&self, units: &str, end: u64) -> Value {
         self.signed_as(units, end, 3)
     }
 
@@ -398,7 +398,7 @@ fn copied(world: &mut World, keyed: &Keyed) -> Answer {
 }
 
 /// The buyer sends the same order and payment.
-fn bought(world: &mut World, keyed: &Keyed, payment: &Value) -> Answer {
+pub(super) fn bought(world: &mut World, keyed: &Keyed, payment: &Value) -> Answer {
     let payment = base64::encode(payment.to_string().as_bytes());
     let body = Keyed::order(&keyed.address).to_string();
     world.send(Command::Buy { client: "10.0.0.1".into(), payment, body })

@@ -17,6 +17,7 @@ use super::row::spell_wallet;
 use super::row::{EventKind, HoldKind, QuoteRow, QuoteState, SellerRow};
 use super::seat::{SeatClaim, Wanted, firm_until, match_seat, seat_of};
 use super::settings::PaymentProfile;
+use super::shown::named_in;
 use crate::text::{list, object, quoted};
 use farebox_base::encoding::hex;
 use farebox_base::secret::Secret;
@@ -78,15 +79,21 @@ impl Quotes<'_> {
         Some(self.fingerprint_of(self.keys.previous.as_ref()?, order))
     }
 
-    /// The one under which a request was quoted: the former, where there is no quote since.
+    /// The one under which a request was quoted: that of the quote which its payment names, else the
+    /// former, where there is no quote since.
     pub fn find_fingerprint<R: Rows>(
         &self,
         records: &R,
         order: &Order,
+        material: &str,
     ) -> Result<String, R::Error> {
         let now = self.fingerprint(order);
         let Some(former) = self.former_fingerprint(order) else { return Ok(now) };
-        let is_former = records.quote_of(&now)?.is_none() && records.quote_of(&former)?.is_some();
+        let named = named_in(material).map(|id| records.quote(&id)).transpose()?.flatten();
+        let is_former = match named.map(|quote| quote.fingerprint) {
+            Some(named) if named == former || named == now => named == former,
+            _ => records.quote_of(&now)?.is_none() && records.quote_of(&former)?.is_some(),
+        };
         Ok(if is_former { former } else { now })
     }
 
@@ -109,7 +116,7 @@ impl Quotes<'_> {
         let fields = Fields::of_profile(body, self.profile.kind);
         let read = fields.and_then(|fields| Order::of(&fields));
         let order = or_reply!(read);
-        let known = self.find_open(records, &self.find_fingerprint(records, &order)?, tick)?;
+        let known = self.find_open(records, &self.find_fingerprint(records, &order, "")?, tick)?;
         if let Some(quote) = known
             && (quote.has_seat(tick.now)
                 || seat_of(records, &quote, SeatClaim::Payment, tick)?.is_some())

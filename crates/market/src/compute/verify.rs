@@ -110,7 +110,7 @@ impl Payments<'_> {
         if material.is_empty() {
             return self.quotes.quote(records, client, body, tick);
         }
-        let fingerprint = self.quotes.find_fingerprint(records, &order)?;
+        let fingerprint = self.quotes.find_fingerprint(records, &order, &material)?;
         // What was bought by this payment is what it buys, whatever was quoted since.
         let own = find_own_job(records, &fingerprint, &material)?;
         if own.is_none()
