@@ -34,6 +34,7 @@ use super::config::{EscrowContract, Key, Wallet};
 use super::kernel::{Decision, Grant, Job, Now};
 use super::message::{Answer, Enquiry, Reply};
 use super::operate::reply::{not_found, problem};
+use super::payout::rules::find_rules;
 use super::places::{PlacedJob, Places};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
@@ -93,7 +94,8 @@ impl Escrows<'_> {
             return told(problem(409, "payouts_not_configured", detail));
         }
         let fresh = asked.row(escrow, scene.now.secs());
-        let mut row = match known {
+        let before = known.as_ref().map(|row| row.goal);
+        let row = match known {
             None => fresh,
             Some(known) if !known.is_about(&fresh) => {
                 let detail = "the payment is kept with other facts; nothing was done";
@@ -101,18 +103,15 @@ impl Escrows<'_> {
             }
             Some(known) => known,
         };
-        match (row.goal, asked.goal) {
-            (EscrowGoal::Released, EscrowGoal::Refunded)
-            | (EscrowGoal::Refunded, EscrowGoal::Released) => {
-                let detail = "it was decided where the payment goes; nothing was done";
-                return told(problem(409, "escrow_decided", detail));
-            }
-            (_, EscrowGoal::Funded) => {}
-            (known, goal) if known == goal => {}
-            (_, goal) => {
-                (row.goal, row.stage, row.seen) = (goal, EscrowStage::Open, None);
-                (row.failures, row.why) = (0, None);
-            }
+        let mut row = match raise(row, asked.goal) {
+            Ok(row) => row,
+            Err(reply) => return told(reply),
+        };
+        // What was decided goes on.
+        if before != Some(row.goal)
+            && let Err(reply) = find_rules(books, &escrow.network, escrow.token.symbol, scene)?
+        {
+            return told(reply);
         }
         match row.stage {
             EscrowStage::Sent | EscrowStage::Confirmed => return told(write_response(&row)),
@@ -290,6 +289,24 @@ fn write_unconfigured(mut row: EscrowRow, now: u64) -> Decision {
     row.due = Some(now.saturating_add(pause));
     let answer = Answer::Reply(write_response(&row));
     Decision { answer, changes: Vec::from([put(row)]) }
+}
+
+/// Raises the goal of a payment, which is decided once.
+fn raise(mut row: EscrowRow, goal: EscrowGoal) -> Result<EscrowRow, Reply> {
+    match (row.goal, goal) {
+        (EscrowGoal::Released, EscrowGoal::Refunded)
+        | (EscrowGoal::Refunded, EscrowGoal::Released) => {
+            let detail = "it was decided where the payment goes; nothing was done";
+            return Err(problem(409, "escrow_decided", detail));
+        }
+        (_, EscrowGoal::Funded) => {}
+        (known, goal) if known == goal => {}
+        (_, goal) => {
+            (row.goal, row.stage, row.seen) = (goal, EscrowStage::Open, None);
+            (row.failures, row.why) = (0, None);
+        }
+    }
+    Ok(row)
 }
 
 fn put(row: EscrowRow) -> Change {

@@ -8,6 +8,7 @@
 pub(super) mod answer;
 pub(super) mod request;
 pub(super) mod response;
+pub(super) mod rules;
 pub(super) mod settlement;
 
 use alloc::format;
@@ -18,6 +19,7 @@ use serde_json::json;
 
 use self::request::PayoutRequest;
 pub use self::request::organization_of;
+use self::rules::find_rules;
 use super::answer::FIGURES;
 use super::attempt::reserve::{Reservations, find_same_nonce};
 use super::books::{Change, Rows};
@@ -33,7 +35,7 @@ use super::kernel::{Decision, Now};
 use super::message::{Answer, Reply};
 use super::operate::reply::problem;
 use super::policy::Rules;
-use super::policy::judge::{Denial, Judged, Subject};
+use super::policy::judge::{Denial, Judged};
 use super::receipt::Receipts;
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
@@ -91,13 +93,15 @@ impl<'t> Payouts<'t> {
             Ok(found) => found,
             Err(reply) => return told(reply),
         };
-        let document = books.policy(&Scope::Organization)?.map(|row| row.document);
-        let rules = document.and_then(|document| Rules::from_json(&document).ok());
-        let Some(rules) = rules.as_ref().and_then(Rules::of_payouts) else {
+        let rules = match find_rules(books, &asked.network, token.symbol, scene)? {
+            Ok(rules) => rules,
+            Err(reply) => return told(reply),
+        };
+        if !rules.limits_day() {
             let detail =
                 "the organization's policy has no payoutsPerDay; without it nothing is paid out";
             return told(problem(403, "payouts_not_allowed", detail));
-        };
+        }
         let request = write_request(&asked, token, facilitator, scene);
         let terms = Terms::of(&request, None);
         let challenge = terms.read(scene.now).ok();
@@ -106,10 +110,6 @@ impl<'t> Payouts<'t> {
             let detail = "the asset cannot be paid by authorization";
             return told(problem(400, "invalid_payout", detail));
         };
-        let subject = Subject { offer: &offer, origin: "", now: scene.now };
-        if let Err(denial) = rules.judge(&Scope::Payouts, subject) {
-            return told(problem(403, "payouts_not_allowed", &denial.reason));
-        }
         let spent = books.budget_at(&Scope::Payouts, scene.now)?;
         let budget = match rules.afford(&spent, &offer) {
             Ok(budget) => budget,

@@ -206,13 +206,19 @@ impl Rules {
         }
     }
 
-    /// The rules under which the operator pays out; `None` if nothing is. The payees that
-    /// are allowed are those of agents: a payout goes to whom its request names.
+    /// The rules for what leaves a wallet without a merchant. The payees that are allowed are those
+    /// of agents: a payout goes to whom its request names.
     #[must_use]
-    pub fn of_payouts(&self) -> Option<Self> {
-        let per_day = Some(self.payouts_per_day.clone()?);
+    pub fn of_payouts(&self) -> Self {
         let (networks, assets) = (self.networks.clone(), self.assets.clone());
-        Some(Self { per_day, networks, assets, expires: self.expires, ..Self::default() })
+        let per_day = self.payouts_per_day.clone();
+        Self { per_day, networks, assets, expires: self.expires, ..Self::default() }
+    }
+
+    /// Whether a day has a limit; without that the operator pays nothing out.
+    #[must_use]
+    pub const fn limits_day(&self) -> bool {
+        self.per_day.is_some()
     }
 
     /// Whether any origin is allowed; without that no one is paid.

@@ -8,6 +8,7 @@ use crate::budget::{self, Window};
 use crate::money::in_words;
 use crate::row::{BudgetRow, Scope};
 use farebox_base::amount::Amount;
+use farebox_base::chain::ChainId;
 use farebox_base::time::UnixTime;
 use farebox_payer::client::offer::Offer;
 
@@ -75,14 +76,7 @@ impl Rules {
     pub fn judge(&self, scope: &Scope, subject: Subject<'_>) -> Result<Judged, Denial> {
         let Subject { offer, origin, now } = subject;
         let whose = whose(scope);
-        let denied = |what: &str| {
-            let reason =
-                format!("Policy denied: this {what} is not allowed by the current {whose} policy.");
-            Err(Denial::from(reason))
-        };
-        if self.expires.is_some_and(|expires| now >= expires) {
-            return Err(format!("Policy denied: the current {whose} policy has expired.").into());
-        }
+        self.check_end(scope, now)?;
         let allowed = match (&self.allowed, scope) {
             (Some(allowed), _) => allowed.iter().any(|pattern| pattern.holds(origin)),
             (None, Scope::Organization) => false,
@@ -90,17 +84,12 @@ impl Rules {
         };
         let is_denied = self.denied.iter().any(|pattern| pattern.denies(origin));
         if !allowed || is_denied {
-            return denied("merchant");
+            return Err(deny("merchant", scope));
         }
         if self.payees.as_ref().is_some_and(|payees| !payees.contains(&offer.pay_to)) {
-            return denied("payee");
+            return Err(deny("payee", scope));
         }
-        if !self.allows_network(&offer.asset.network) {
-            return denied("network");
-        }
-        if self.assets.as_ref().is_some_and(|all| !all.contains(&offer.asset.symbol)) {
-            return denied("asset");
-        }
+        self.check_asset(scope, &offer.asset.network, &offer.asset.symbol)?;
         let symbol = &offer.asset.symbol;
         let Some(worth) = budget::worth(offer.amount, offer.asset.decimals) else {
             return Err(format!("Policy denied: the price in {symbol} is too large.").into());
@@ -118,6 +107,38 @@ impl Rules {
         let above = |limit: &Limit| limit.of(symbol).is_none_or(|limit| worth > limit);
         let is_large = self.review_above.as_ref().is_some_and(above);
         Ok(if is_large { Judged::Review } else { Judged::Allowed })
+    }
+
+    /// Judges what leaves a wallet without a merchant: by end, network and asset alone.
+    ///
+    /// # Errors
+    /// The sentence for whoever asks.
+    pub fn judge_payout(
+        &self,
+        network: &ChainId,
+        symbol: &str,
+        now: UnixTime,
+    ) -> Result<(), Denial> {
+        self.check_end(&Scope::Payouts, now)?;
+        self.check_asset(&Scope::Payouts, network, symbol)
+    }
+
+    fn check_end(&self, scope: &Scope, now: UnixTime) -> Result<(), Denial> {
+        if self.expires.is_some_and(|expires| now >= expires) {
+            let whose = whose(scope);
+            return Err(format!("Policy denied: the current {whose} policy has expired.").into());
+        }
+        Ok(())
+    }
+
+    fn check_asset(&self, scope: &Scope, network: &ChainId, symbol: &str) -> Result<(), Denial> {
+        if !self.allows_network(network) {
+            return Err(deny("network", scope));
+        }
+        if self.assets.as_ref().is_some_and(|all| !all.iter().any(|asset| asset == symbol)) {
+            return Err(deny("asset", scope));
+        }
+        Ok(())
     }
 
     /// The budget with this payment in it.
@@ -154,6 +175,11 @@ impl Rules {
         }
         row.clone().plus(symbol, worth).ok_or_else(large)
     }
+}
+
+fn deny(what: &str, scope: &Scope) -> Denial {
+    let whose = whose(scope);
+    format!("Policy denied: this {what} is not allowed by the current {whose} policy.").into()
 }
 
 /// As in `workspace policy`.

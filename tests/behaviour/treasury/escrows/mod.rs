@@ -125,6 +125,42 @@ pub fn only_a_contract_that_is_configured_is_called() {
     assert_eq!(refused(|body| body["payment"] = json!("0x12")), invalid);
 }
 
+//
+#[test]
+fn rules_that_end_or_do_not_name_its_asset_begin_nothing_in_a_contract() {
+    let denied = (403, "payouts_not_allowed".to_owned());
+    let ends = json!({"expires": "2026-03-10T12:01:00Z"});
+    for rules in [json!({"networks": ["base"]}), json!({"assets": ["EURC"]}), ends] {
+        let (treasury, mut world) = (treasury(), World::new());
+        let asked = |world: &mut World, number, goal| match world.ask(&treasury, number, goal) {
+            Answer::Reply(reply) => (reply.status, Told::of(reply).text("code").to_owned()),
+            _ => (0, String::new()),
+        };
+        let under_way = (0, String::new());
+        for (number, goal) in [(1, "funded"), (2, "released")] {
+            assert_eq!(asked(&mut world, number, goal), under_way);
+        }
+        world.held.clear();
+        world.rules(&treasury, &rules);
+        world.now += 60;
+        let before = world.rows.escrows.clone();
+        for (number, goal) in [(1, "released"), (1, "refunded"), (3, "funded"), (3, "released")] {
+            assert_eq!(asked(&mut world, number, goal), denied, "{rules} {number} {goal}");
+        }
+        assert_eq!((&world.rows.escrows, world.held.len()), (&before, 0));
+        // What was decided goes on, whoever asks again.
+        assert_eq!(asked(&mut world, 2, "released"), under_way);
+        world.held.clear();
+        world.live(&treasury, 20);
+        assert_eq!((world.entry(1), world.entry(2), world.entry(3)), (1, 2, 0));
+        world.rules(&treasury, &json!({"networks": ["base-sepolia"], "assets": ["USDC"]}));
+        assert_eq!(asked(&mut world, 1, "refunded"), under_way);
+        world.held.clear();
+        world.live(&treasury, 20);
+        assert_eq!(world.entry(1), 3);
+    }
+}
+
 #[test]
 pub fn a_wallet_has_one_transaction_in_the_air() {
     let (treasury, mut world) = (treasury(), World::new());

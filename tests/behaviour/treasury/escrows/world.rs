@@ -4,6 +4,7 @@ use farebox_core::machine::Envelope;
 use farebox_core::time::UnixTime;
 use farebox_core::treasury::books::Change;
 use farebox_core::treasury::message::{Answer, Command, Enquiry, Operation};
+use farebox_core::treasury::row::Scope;
 use farebox_core::treasury::{Job, Now, Places, RANDOM_BYTES, Treasury};
 use serde_json::{Value, json};
 
@@ -81,6 +82,13 @@ impl World {
     pub fn ask(&mut self, treasury: &Treasury, number: u8, goal: &str) -> Answer {
         let body = body(number, goal).to_string();
         self.send(treasury, Command::Operate(Operation::PayOut(body)))
+    }
+
+    /// Puts the rules of the organization.
+    pub fn rules(&mut self, treasury: &Treasury, rules: &Value) {
+        let put = Operation::PutPolicy(Scope::Organization, rules.to_string());
+        let answer = self.send(treasury, Command::Operate(put));
+        assert!(matches!(answer, Answer::Reply(reply) if reply.status == 200));
     }
 
     /// The node answers one of the enquiries, and its Worker reports it.

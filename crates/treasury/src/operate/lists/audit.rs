@@ -43,7 +43,7 @@ pub(crate) fn list_budgets<B: Rows>(books: &B, scene: Now<'_>) -> Result<Decisio
         let document = books.policy(of)?.map(|row| row.document).unwrap_or_default();
         let rules = Rules::from_json(&document).unwrap_or_default();
         let rules = match scope {
-            Scope::Payouts => rules.of_payouts().unwrap_or_default(),
+            Scope::Payouts => rules.of_payouts(),
             Scope::Organization | Scope::Agent(_) => rules,
         };
         for window in Window::ALL {
