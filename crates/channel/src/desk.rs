@@ -11,7 +11,6 @@ use super::facts::{ChannelFacts, VoucherSigner};
 use super::messages::{ChannelAsk, ChannelMessage, ChannelReply, Said, VERSION, amount};
 use super::refusal::ChannelRefusal;
 use super::state::{Channel, Sight, VoucherRule};
-use farebox_base::amount::Amount;
 use farebox_base::encoding::message;
 use farebox_base::time::UnixTime;
 use farebox_evm::known::KnownSigners;
@@ -64,11 +63,11 @@ impl ChannelDesk {
                 Some(Signing { facts: &self.terms, signer: &mut self.signer, signers })
             }
         };
-        let secret = shown(&message.ask).and_then(|shown| channel.bearer(shown).secret());
         let is_at_its_seller = message.sold_by.as_ref().is_none_or(|sold_by| {
             ChannelFacts::read(&self.terms).is_none_or(|facts| facts.sold_by() == *sold_by)
         });
         let kept = &mut self.kept;
+        let secret = None;
         let mut desk = AskContext { channel, kept, signing, secret, is_at_its_seller, now };
         Some(match desk.carry_out(&message.ask)? {
             Ok(result) => {
@@ -141,23 +140,6 @@ fn merge(channel: &mut Channel, message: &ChannelMessage) -> Option<Write> {
         *min_delta = amount(delta)?;
     }
     Some(write)
-}
-
-/// The amount of the voucher that an ask shows.
-fn shown(ask: &ChannelAsk) -> Option<Amount> {
-    match ask {
-        ChannelAsk::Foresee(text, _)
-        | ChannelAsk::Begin(text)
-        | ChannelAsk::Charge(text, ..)
-        | ChannelAsk::Accept(text)
-        | ChannelAsk::Close(text) => amount(&text.cumulative),
-        ChannelAsk::Refund(shown, ..) => amount(shown),
-        ChannelAsk::Charged(_)
-        | ChannelAsk::Release(_)
-        | ChannelAsk::See
-        | ChannelAsk::Step(..)
-        | ChannelAsk::Await(_) => None,
-    }
 }
 
 /// The answer about a channel that is not known yet.

@@ -128,7 +128,7 @@ pub struct Purchase {
 /// A payer's wish for a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefundWish {
-    /// The amount of the voucher that is shown.
+    /// The amount of the voucher that is shown, which the gate has checked.
     pub shown: Amount,
     /// How much; everything that is not earned, if it is not said.
     pub amount: Option<Amount>,
@@ -307,11 +307,17 @@ impl Channel {
         self.evidence.map_or(self.spent, |evidence| evidence.cumulative.max(self.spent))
     }
 
-    /// The possible bearers of a voucher for this much. It is published from the moment before it
-    /// is sent, whatever comes of that.
+    /// The possible bearers of a voucher. It is published from the moment before it is sent,
+    /// whatever comes of that.
     #[must_use]
-    pub fn bearer(&self, cumulative: Amount) -> Bearer {
-        Bearer::of(cumulative, self.published())
+    pub fn bearer(&self, voucher: &CheckedVoucher) -> Bearer {
+        Bearer::of(voucher.voucher.cumulative, self.published())
+    }
+
+    /// The possible bearers of the voucher with which a refund is wished.
+    #[must_use]
+    pub fn bearer_of_wish(&self, wish: &RefundWish) -> Bearer {
+        Bearer::of(wish.shown, self.published())
     }
 
     /// The highest voucher that was sent for a chain, or that it shows.

@@ -4,7 +4,7 @@ use farebox_core::facilitator::unproven::UnverifiedLimiter;
 use serde_json::{Value, json};
 
 use super::door::{Answer, Door, PRICE, paid};
-use super::mpp_payer::Session;
+use super::mpp_payer::{Session, code};
 use crate::world::{With, get};
 
 const STRANGER: &str = "198.51.100.7";
@@ -179,4 +179,77 @@ fn what_is_said_to_be_added_to_the_deposit_of_another_is_asked_about_twenty_time
     // It is no voucher, and counts by itself.
     let voucher = session.voucher("voucher", 2 * PRICE);
     assert_eq!(session.send(from(STRANGER), &voucher).unwrap().status, 200);
+}
+
+/// One more than fits a voucher.
+const TOO_MUCH: &str = "340282366920938463463374607431768211456";
+/// Amounts that only the payer of a channel is told.
+const TOLD: [&str; 3] = ["spent", "acceptedCumulative", "deposit"];
+
+//
+#[test]
+pub fn an_amount_that_fits_no_voucher_tells_nothing_of_the_channel_of_another() {
+    let mut session = Session::opened();
+    session.door.limits = Some(UnverifiedLimiter::new());
+    let from = |address: &str| get("/report/1").header("cf-connecting-ip", address);
+    let right = session.voucher("voucher", PRICE);
+    assert_eq!(session.send(from(OTHER), &right).unwrap().status, 200);
+    let mut junk = session.voucher("voucher", 2 * PRICE);
+    junk["cumulativeAmount"] = json!(TOO_MUCH);
+    let mut limited = 0;
+    for _ in 0..100 {
+        let answer = session.send(from(STRANGER), &junk).unwrap();
+        if answer.status == 429 {
+            limited += 1;
+            continue;
+        }
+        assert_eq!((answer.status, code(&answer)), (402, 70_003));
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        assert!(TOLD.iter().all(|name| body.get(name).is_none()), "{body}");
+    }
+    // Nor does it make up for refusals of others.
+    assert_eq!(limited, 100 - MOST);
+    let next = session.voucher("voucher", 2 * PRICE);
+    assert_eq!(session.send(from(OTHER), &next).unwrap().status, 200);
+}
+
+/// The answer of the channel to a purchase by a voucher of this amount.
+fn asked(session: &mut Session, ask: &str, cumulative: &str, signature: &str) -> Value {
+    let purchase = json!({
+        "cumulative": cumulative, "signature": signature, "price": PRICE.to_string(),
+        "request": format!("0x{}", "07".repeat(32)), "until": session.door.now + 30,
+    });
+    let ask = match ask {
+        "foresee" => json!({ask: [purchase, "0"]}),
+        "charge" => json!({ask: [purchase, "0", null]}),
+        _ => json!({ask: purchase}),
+    };
+    let opened = json!([session.id, 900, "0"]);
+    let message = json!({"v": 1, "ask": ask, "sight": null, "opened": opened, "terms": ""});
+    let name = format!("channel/{}", session.id);
+    let (reply, _) = session.door.ask(&name, &message.to_string(), None);
+    serde_json::from_str(&reply.unwrap()).unwrap()
+}
+
+//
+#[test]
+pub fn only_a_voucher_that_was_checked_makes_its_sender_the_payer_of_a_channel() {
+    let mut session = Session::opened();
+    assert_eq!(session.pay(PRICE).status, 200);
+    let two = (2 * PRICE).to_string();
+    let (right, wrong) = (session.signature(2 * PRICE, 1), session.signature(2 * PRICE, 2));
+    for ask in ["foresee", "begin", "charge", "accept", "close"] {
+        for (cumulative, signature) in [(TOO_MUCH, &right), (&two, &wrong)] {
+            let reply = asked(&mut session, ask, cumulative, signature);
+            assert_eq!(reply["said"], "refused", "{ask} {cumulative}");
+            assert_eq!(reply["channel"]["is_payer"], false, "{ask} {cumulative}");
+        }
+    }
+    // One that is refused for another reason is its payer's all the same.
+    let much = session.signature(100 * PRICE, 1);
+    for ask in ["begin", "accept", "close"] {
+        let reply = asked(&mut session, ask, &(100 * PRICE).to_string(), &much);
+        assert_eq!(reply["said"], "refused", "{ask}");
+        assert_eq!(reply["channel"]["is_payer"], true, "{ask}");
+    }
 }

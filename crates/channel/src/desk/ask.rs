@@ -33,7 +33,7 @@ pub(super) struct AskContext<'a> {
     pub(super) kept: &'a mut Option<String>,
     /// The check of vouchers, where one may pay for many requests.
     pub(super) signing: Option<Signing<'a>>,
-    /// The voucher that is shown, if only the payer can have shown it.
+    /// The voucher that is shown, once it was checked, if only the payer can have shown it.
     pub(super) secret: Option<SecretVoucher>,
     /// Whether the route that is asked sells by this channel.
     pub(super) is_at_its_seller: bool,
@@ -210,6 +210,7 @@ impl AskContext<'_> {
         };
         let (shown, least) = (amount(shown)?, amount(least)?);
         let wish = RefundWish { shown, amount: wanted, least };
+        self.secret = self.channel.bearer_of_wish(&wish).secret();
         Some(self.channel.refund(&wish, self.now).map(|fate| {
             let (said, promise, write) = match fate {
                 RefundFate::Promised(promise) => (Said::Promised, promise, Write::Channel),
@@ -223,8 +224,7 @@ impl AskContext<'_> {
     /// The answer to what was taken.
     pub(super) fn reply(&self, result: AskResult) -> ChannelReply {
         let AskResult { said, charged, promised, kept, .. } = result;
-        let mut snapshot = Snapshot::of(self.channel);
-        snapshot.is_payer = self.secret.is_some();
+        let mut snapshot = self.snapshot();
         snapshot.facts = self.signing.as_ref().map(|signing| signing.facts.to_owned());
         ChannelReply {
             said,
@@ -240,13 +240,7 @@ impl AskContext<'_> {
 
     /// The answer to what was refused; [`None`] if a price cannot be read.
     pub(super) fn refuse(&self, ask: &ChannelAsk, refusal: ChannelRefusal) -> Option<ChannelReply> {
-        let mut snapshot = Snapshot::of(self.channel);
-        // Anyone can name an amount.
-        snapshot.is_payer = match refusal {
-            ChannelRefusal::SignatureInvalid | ChannelRefusal::NotFound => false,
-            _ => self.secret.is_some(),
-        };
-        let mut reply = refused(refusal, Some(snapshot));
+        let mut reply = refused(refusal, Some(self.snapshot()));
         if refusal == ChannelRefusal::RefundLater {
             reply.refundable_at = self.channel.refundable_at().map(|at| at.secs());
         }
@@ -269,8 +263,16 @@ impl AskContext<'_> {
         Some(reply)
     }
 
+    fn snapshot(&self) -> Snapshot {
+        Snapshot { is_payer: self.secret.is_some(), ..Snapshot::of(self.channel) }
+    }
+
+    /// Reads a purchase. Anyone can name an amount: only a voucher that was checked has a bearer.
     fn read(&mut self, text: &PurchaseText) -> Option<Result<Purchase, ChannelRefusal>> {
-        text.read(self.channel, self.signing.as_mut())
+        let read = text.read(self.channel, self.signing.as_mut())?;
+        let voucher = read.as_ref().ok().and_then(|it| it.voucher);
+        self.secret = voucher.and_then(|voucher| self.channel.bearer(&voucher).secret());
+        Some(read)
     }
 }
 

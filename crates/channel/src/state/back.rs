@@ -23,7 +23,7 @@ impl Channel {
     ) -> Result<RefundFate, ChannelRefusal> {
         let RefundWish { shown, amount, least } = *wish;
         self.holds.retain(|held| held.until > now);
-        let bearer = self.bearer(shown);
+        let bearer = self.bearer_of_wish(wish);
         if shown != self.spent {
             return Err(refusal_of_other(bearer));
         }
@@ -164,7 +164,7 @@ impl Channel {
             OnChain::Finalized => return Err(ChannelRefusal::Finalized),
             OnChain::Open | OnChain::Leaving(_) => {}
         }
-        let secret = match (self.bearer(voucher.voucher.cumulative), self.agreement) {
+        let secret = match (self.bearer(voucher), self.agreement) {
             (Bearer::Payer(secret), _) => secret,
             // Whoever has lost the answer asks again.
             (Bearer::Anyone(_), Agreement::Closing) => return Ok(()),

@@ -261,7 +261,7 @@ impl Channel {
         &self,
         voucher: &CheckedVoucher,
     ) -> Result<Option<SecretVoucher>, ChannelRefusal> {
-        match (self.bearer(voucher.voucher.cumulative), self.rule) {
+        match (self.bearer(voucher), self.rule) {
             (Bearer::Payer(secret), _) => Ok(Some(secret)),
             (Bearer::Anyone(shown), VoucherRule::Headroom { .. })
                 if shown.cumulative().is_zero() =>
