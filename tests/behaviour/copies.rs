@@ -10,6 +10,7 @@ use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
 use crate::dice::Dice;
+use crate::sessions::mpp_payer::variables as by_mpp;
 use crate::world::ledger::Ledger;
 use crate::world::payer::{Payer, Payment};
 use crate::world::{BEGIN, With, World, paid, request, vars};
@@ -210,6 +211,18 @@ pub fn a_copy_comes_only_where_its_payments_are_found_and_none_is_sold_again() {
         json!({"path": "/live", "methods": ["GET"], "price": "$0.01", "session_delay_secs": 900});
     let live = gate(&json!({"ROUTES": [route], "bindings": ["CHANNEL", "LEDGER"]}));
     refused(&begin(&live, ""), "ROUTES");
+}
+
+//
+#[test]
+pub fn no_copy_comes_into_a_gate_that_sells_by_a_session_of_either_protocol() {
+    let mut vars = by_mpp();
+    let mut objects = Objects::default();
+    refused(&objects.begin(&gate(&vars)), "ROUTES");
+    assert_eq!(objects.held(), 0);
+    let route = vars["ROUTES"][0].as_object_mut().unwrap();
+    assert!(route.remove("session_escrow").is_some());
+    assert_eq!(objects.begin(&gate(&vars)).0, 200, "the same route without sessions");
 }
 
 //

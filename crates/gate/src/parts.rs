@@ -44,6 +44,12 @@ impl PricedRoutes {
     pub fn choices(&self) -> impl Iterator<Item = &Choice> {
         self.sold().flat_map(|offer| &offer.choices)
     }
+
+    /// Whether a route sells by session, of either protocol.
+    pub fn sells_by_session(&self) -> bool {
+        let by_x402 = self.choices().any(|choice| choice.session.is_some());
+        by_x402 || self.sold().any(|offer| offer.channel.is_some())
+    }
 }
 
 /// The origin of requests that are let through, and the placement of the ledger objects.

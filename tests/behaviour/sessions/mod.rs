@@ -13,7 +13,7 @@ pub mod earlier;
 pub mod funds;
 pub mod junk;
 pub mod kinds;
-mod mpp_payer;
+pub mod mpp_payer;
 mod node;
 pub mod overtaken;
 pub mod own;

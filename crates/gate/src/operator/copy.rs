@@ -262,7 +262,7 @@ impl Copies<'_> {
         if !is_closed || !restores.all(is_known) {
             return Some("LEDGER_CLOSED_BEFORE");
         }
-        self.routes.choices().any(|choice| choice.session.is_some()).then_some("ROUTES")
+        self.routes.sells_by_session().then_some("ROUTES")
     }
 
     /// The objects that every gate of these settings has.
