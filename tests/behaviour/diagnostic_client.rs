@@ -519,6 +519,25 @@ fn fresh_terms_that_differ_in_anything_that_costs_are_not_signed() {
     assert!(renewed(402, &terms(&json!([longer]))).is_ok());
 }
 
+//
+#[test]
+pub fn a_payment_that_came_too_late_is_not_signed_again_once_its_policy_has_expired() {
+    // `at(71)`, and a second later.
+    for (expires, is_signed) in [("2027-01-15T08:01:11Z", false), ("2027-01-15T08:01:12Z", true)] {
+        let mut exchange = exchange(&json!({"expires": expires}).to_string(), 1);
+        paid(&mut exchange, &offers());
+        expired(&mut exchange, None);
+        match exchange.answered(402, &terms(&offers()), b"", at(71)) {
+            Next::Renew => assert!(is_signed, "{expires}"),
+            next => {
+                let error = failure(next);
+                assert_eq!((is_signed, error.reason.code()), (false, "payment_refused"));
+                assert!(error.message.contains("policy.expires"), "{}", error.message);
+            }
+        }
+    }
+}
+
 #[test]
 fn without_fresh_terms_nothing_is_signed_again_and_the_payment_is_refused() {
     for status in [0, 302, 402, 404, 409, 503] {

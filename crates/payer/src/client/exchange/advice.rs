@@ -140,6 +140,9 @@ impl Exchange {
             Next::Fail(_) => return not_renewed("the terms changed, or cannot be read"),
             _ => return not_renewed("the server answers without fresh terms"),
         }
+        if self.policy.admit(answer.now).is_err() {
+            return not_renewed("the time in policy.expires has passed");
+        }
         let Some(Proposed { challenge, prepared }) = self.state.proposed() else {
             return not_renewed("nothing was signed");
         };
