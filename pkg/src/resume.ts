@@ -495,11 +495,13 @@ function keptOf([, at, open, text]: SentRow): KeptPayment {
 
 /** A payment of an agent, as its journal keeps it. */
 function agentsOf([, at, open, text]: SentRow): KeptPayment {
-  const { url, proposal, key, trace, ends, answered, receipt } = JSON.parse(text) as Sent;
+  const { url, proposal, key, trace, ends, answered, receipt, settled } = JSON.parse(text) as Sent;
   const { method, askedUrl, payer, network, payTo, amount, asset, price, symbol } = proposal;
   const transaction = receipt?.paymentReference;
-  const told = transaction === undefined ? undefined : { transaction, network, payer, payTo, amount, asset, price, symbol, signedBy: null };
+  // Of rows that were kept before it is known what was signed alone.
+  const signed =
+    transaction === undefined ? undefined : { transaction, network, payer, payTo, amount, asset, price, symbol, signedBy: null };
   const ofOpen = open ? { askedUrl, ends, payer, answered } : {};
-  const more = Object.entries({ ...ofOpen, receipt: told }).filter(([, value]) => value !== undefined);
+  const more = Object.entries({ ...ofOpen, receipt: settled ?? signed }).filter(([, value]) => value !== undefined);
   return { method, url, key: key ?? nameOfSeed(trace?.seed ?? []), at, open, ...Object.fromEntries(more) };
 }

@@ -1,7 +1,7 @@
 /** Payments that were sent, by the key of their request: what is sent again are the same bytes. */
 import { OF_AGENT } from '../bought.js';
 import { oldestOfFullest } from '../fullest.js';
-import type { Proposal } from '../options.js';
+import type { Proposal, Receipt } from '../options.js';
 import { unresolved } from '../purchases.js';
 import { freeRoom, holdRoom } from '../room.js';
 import { type Began, beganIn, hasDropped, isUnended, type SentRow, sentIn, stands, withSent } from '../sent.js';
@@ -33,6 +33,8 @@ export type Sent = Asked & {
   readonly key?: string | undefined;
   /** What its seller has proven, or told. */
   readonly receipt?: SdkReceipt | undefined;
+  /** What it has charged, as that was checked. Rows that were kept before have none. */
+  readonly settled?: Receipt | undefined;
 };
 /** `open` while its fate is not known. */
 type Entry = readonly [key: string, sent: Sent, open?: boolean];

@@ -8,17 +8,10 @@ import { isBodiless } from '../body.js';
 import { type PayingFetch, wrapFetch } from '../fetch.js';
 import { drawn } from '../hex.js';
 import { noted } from '../noted.js';
-import type { Proposal } from '../options.js';
 import { fetchOf, paidUrl } from '../request.js';
 import { memoryStore } from '../store.js';
 import type { AgentPayClient, ExecutePreparedRequest, FetchPaidRequest, PreparePaidRequestOptions } from './client.js';
-import type {
-  SdkPreparedPaidRequest,
-  SdkPreparedPaidRequestReady,
-  SdkPreparedPaymentRequirement,
-  SdkReceipt,
-  SdkReceiptResponse,
-} from './contracts.js';
+import type { SdkPreparedPaidRequest, SdkPreparedPaidRequestReady, SdkReceipt, SdkReceiptResponse } from './contracts.js';
 import { detectChallengeFromResponse } from './detection.js';
 import { guarded } from './guarded.js';
 import { having } from './having.js';
@@ -27,6 +20,7 @@ import { Execution, isAnother, keyTaken, type Parts } from './local/execution.js
 import { Look, withOnly } from './local/look.js';
 import { Memory, type Outcome } from './local/memory.js';
 import { type LocalAgentOptions, type LookedOffer, payOptionsOf } from './local/options.js';
+import { requirementOf } from './local/priced.js';
 import { isFinal, type Settled } from './local/verdict.js';
 import { FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
 import { initOf, keyFor, nameOf, type Purchased, preparedOf, purchasedOf, requestOf, requireContext } from './request.js';
@@ -202,7 +196,7 @@ export class LocalAgentClient implements AgentBackEnd {
     const { receipt } = outcome.decision as { readonly receipt?: SdkReceipt };
     const isOver = isFinal(outcome);
     // Of a payment that is told without a receipt nothing new is known, and what another process has signed meanwhile goes on.
-    const told = sent && { ...sent, ...having({ receipt, answered: outcome.isOpen || undefined }) };
+    const told = sent && { ...sent, ...having({ receipt, settled: outcome.settled, answered: outcome.isOpen || undefined }) };
     const isMine = told === undefined || !(isOver || receipt) || (await noted(() => journal.note(key, told, !isOver)));
     if (isOver && isMine) this.#memory.keep(key, outcome);
     return outcome;
@@ -222,22 +216,4 @@ function returned(prepared: SdkPreparedPaidRequestReady, { decision, answer }: S
   }
   if (outcome.kind === 'success') return outcome;
   throw new FetchPaidError(outcome);
-}
-
-function requirementOf(
-  { network, asset, amount, price, payTo }: Proposal,
-  shown: SdkPreparedPaymentRequirement | undefined,
-): SdkPreparedPaymentRequirement {
-  const padded = wasm.paddedPrice(amount, price);
-  return {
-    protocol: 'x402',
-    asset,
-    ...(padded === undefined ? {} : (JSON.parse(padded) as { amount: string; precision: number })),
-    amountMinor: amount,
-    network,
-    payee: payTo,
-    amountType: 'exact',
-    ...(shown?.description === undefined ? {} : { description: shown.description }),
-    provenance: { source: 'merchant_challenge', authority: 'authoritative' },
-  };
 }

@@ -80,6 +80,21 @@ export const AGENT: readonly Guard[] = [
     ['agent-local', 'another payee than was shown'],
   ],
   [
+    'a receipt has what was charged',
+    'agent/local/verdict.js',
+    'moneyOf(settled ?? sent.proposal)',
+    'moneyOf(sent.proposal)',
+    ['agent-receipts', 'a receipt of what was signed before'],
+  ],
+  ['a store tells what was charged', 'resume.js', 'settled ?? signed', 'signed', ['agent-receipts', 'a receipt of what was signed before']],
+  [
+    'a bound is shown as one',
+    'agent/local/priced.js',
+    "upTo ? 'max' : 'exact'",
+    "'exact'",
+    ['agent-receipts', 'where less than a bound was charged'],
+  ],
+  [
     'one key is one request',
     'agent/local.js',
     'known !== undefined && isAnother(known, asked)',

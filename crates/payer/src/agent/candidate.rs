@@ -42,15 +42,16 @@ impl<'a> Candidate<'a> {
         })
     }
 
-    /// That of a payment which the payer of this package is about to make: always for one amount.
+    /// That of a payment which the payer of this package is about to make.
     #[must_use]
     pub fn of_proposal(proposal: &'a Json) -> Option<Self> {
+        let is_bound = matches!(proposal.get("upTo"), Some(Json::Bool(true)));
         Some(Self {
             network: proposal.text_of("network")?,
             asset: proposal.text_of("asset")?,
             payee: proposal.text_of("payTo")?,
             amount: proposal.text_of("amount")?,
-            scheme: "exact",
+            scheme: if is_bound { "upto" } else { "exact" },
         })
     }
 
@@ -96,5 +97,16 @@ mod tests {
             assert_ne!(candidate.digest(), shown.digest(), "{candidate:?}");
         }
         assert_eq!(Candidate { asset: "0xaB", payee: "0xcD", ..shown }.digest(), shown.digest());
+    }
+
+    #[test]
+    fn a_bound_that_is_proposed_is_a_bound_that_was_shown_and_no_price() {
+        let is_bound = |text: &str| {
+            let proposal = Json::read(text, 1000).unwrap();
+            Candidate::of_proposal(&proposal).unwrap().scheme == "upto"
+        };
+        assert!(is_bound(r#"{"network":"n","asset":"a","payTo":"p","amount":"1","upTo":true}"#));
+        assert!(!is_bound(r#"{"network":"n","asset":"a","payTo":"p","amount":"1","upTo":false}"#));
+        assert!(!is_bound(r#"{"network":"n","asset":"a","payTo":"p","amount":"1"}"#));
     }
 }

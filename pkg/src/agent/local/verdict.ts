@@ -18,6 +18,7 @@ import { type Sent, signedIn } from '../journal.js';
 import { ENCODING, writtenOf } from '../outcome.js';
 import { uuidOf } from '../uuid.js';
 import { type LocalAgentOptions, MAX_ANSWER_MS } from './options.js';
+import { moneyOf } from './priced.js';
 
 /** A merchant's answer as it was bought, and the decision that stands for it. */
 export type Settled = {
@@ -27,13 +28,12 @@ export type Settled = {
   readonly isOver?: boolean;
   /** Whether its content came without a receipt. */
   readonly isOpen?: boolean;
+  /** What its merchant has charged, as it was checked. */
+  readonly settled?: Receipt | undefined;
 };
 
-/** What is known of a settlement. */
-type Settlement = Pick<Receipt, 'transaction'>;
-
 /** An answer to a payment, and the settlement that it names. */
-export type Answered = { readonly response: Response; readonly settled: Settlement | undefined; readonly isOver?: boolean };
+export type Answered = { readonly response: Response; readonly settled: Receipt | undefined; readonly isOver?: boolean };
 
 type Ids = { readonly paidRequestId: string; readonly paymentAttemptId: string };
 
@@ -62,13 +62,14 @@ export class Verdicts {
     if (response.ok) {
       const isOpen = settled === undefined && !isOver;
       const told = { ...ids, merchantResponse, receipt };
-      const reason = `Paid ${amountText}`;
-      if (isWhole) return { decision: { outcome: 'allow', reasonCode: 'policy_allow', reason: `${reason}.`, ...told }, answer, isOpen };
+      const reason = `Paid ${settled === undefined ? amountText : `${settled.price} ${settled.symbol} (${settled.amount})`}`;
+      if (isWhole)
+        return { decision: { outcome: 'allow', reasonCode: 'policy_allow', reason: `${reason}.`, ...told }, answer, isOpen, settled };
       const cut = `${reason}, and the answer is longer than ${this.#most} bytes: this is its beginning.`;
-      return { decision: unfulfilled({ ...told, reason: cut }, settled === undefined ? 'inconclusive' : PROVEN), answer, isOpen };
+      return { decision: unfulfilled({ ...told, reason: cut }, settled === undefined ? 'inconclusive' : PROVEN), answer, isOpen, settled };
     }
     const reason = `The merchant answered ${response.status} to a request that carried a payment of ${amountText}.`;
-    if (settled !== undefined) return { decision: unfulfilled({ ...ids, merchantResponse, receipt, reason }, PROVEN), answer };
+    if (settled !== undefined) return { decision: unfulfilled({ ...ids, merchantResponse, receipt, reason }, PROVEN), answer, settled };
     // It is not said that it was charged, or that it was not.
     if (response.status >= 500 && !isOver) return unknown(ids, reason);
     return { decision: { outcome: 'execution_failed', ...ids, reasonCode: 'merchant_rejected', reason, merchantResponse }, answer };
@@ -123,30 +124,25 @@ export class Verdicts {
     return { answer: { status: response.status, headers: fieldsOf(response.headers), bytes }, merchantResponse, end: read.end };
   }
 
-  #receipt(sent: Sent, settled: Settlement | undefined, isFulfilled: boolean): SdkReceipt {
+  #receipt(sent: Sent, settled: Receipt | undefined, isFulfilled: boolean): SdkReceipt {
     const { organization = 'local', agent = 'local' } = this.#options;
-    const { request, protocol, paymentRequirement } = this.#prepared;
-    const { amount, asset, symbol, price } = sent.proposal;
+    const { request, protocol } = this.#prepared;
+    // What was shown or signed last need not be what was charged.
+    const transaction = settled?.transaction || undefined;
     return {
       receiptId: idOf('receipt', signedIn(sent)),
       ...idsOf(sent),
       organizationId: idOf('organization', organization),
       agentId: idOf('agent', `${organization}/${agent}`),
       protocol,
-      money: {
-        asset: asset ?? symbol,
-        amount: paymentRequirement?.amount ?? price,
-        amountMinor: amount,
-        precision: paymentRequirement?.precision ?? 6,
-        unit: 'minor',
-      },
+      money: moneyOf(settled ?? sent.proposal),
       authorizationOutcome: 'allowed',
       // The merchant says so, in agreement with what was signed; the chain is not asked here.
       status: 'provisional',
       reconciliationStatus: settled === undefined || !isFulfilled ? 'required' : 'none',
       evidenceSource: 'merchant',
       settlementEvidenceClass: settled === undefined ? 'inconclusive' : PROVEN,
-      ...having({ paymentReference: settled?.transaction, settlementIdentifier: settled?.transaction }),
+      ...having({ paymentReference: transaction, settlementIdentifier: transaction }),
       fulfillmentStatus: isFulfilled ? 'succeeded' : 'failed',
       requestUrl: request.url,
       requestMethod: request.method,
