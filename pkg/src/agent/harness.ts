@@ -26,7 +26,7 @@ import { type FetchPaidFailureResponse, firstEnd, isFetchPaidError, type Left, o
 import { isOpen, type Kept, recordsOf } from './records.js';
 import { keyFor, nameOf, purchasedOf, requireContext } from './request.js';
 import type { Rows } from './rows.js';
-import { costSummaryOf, resultOf } from './told.js';
+import { costSummaryOf, refusalDetailsOf, resultOf } from './told.js';
 import { uuidOf } from './uuid.js';
 
 export type AgentHarnessPreparedState = 'active' | 'consumed' | 'expired' | 'superseded';
@@ -75,6 +75,8 @@ export type AgentHarnessPreparedSummary = {
   kind: SdkPreparedPaidRequest['kind'];
   protocol: SdkPreparedPaidRequest['protocol'];
   costSummary?: string;
+  /** Why a new payment would be refused, where that may quote the merchant: it is data. */
+  refusalDetails?: string;
   challengeDetails?: SdkPreparedChallengeDetails;
   paymentRequirement?: SdkPreparedPaymentRequirement;
   hints: SdkPreparedRequestHints;
@@ -217,7 +219,7 @@ export class AgentHarness {
       state: 'active' as const,
       kind,
       protocol,
-      ...having({ costSummary, challengeDetails, paymentRequirement }),
+      ...having({ costSummary, refusalDetails: refusalDetailsOf(kept.prepared), challengeDetails, paymentRequirement }),
       hints,
       ...having({ probe }),
       validationIssues,

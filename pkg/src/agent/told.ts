@@ -7,14 +7,24 @@ import type { AgentHarnessExecutedResult } from './harness.js';
 import { having } from './having.js';
 import { type FetchPaidFailureResponse, type PaidResponse, writtenOf } from './outcome.js';
 
-/** The sentence about the cost, and why it would not be paid; none if a part of it is not known. */
+/** The sentence about the cost, and why it would not be paid, in words of this package alone; none if a part of it is not known. */
 export function costSummaryOf(prepared: SdkPreparedPaidRequest): string | undefined {
   if (prepared.kind === 'passthrough') return 'No payment required.';
   const { paymentRequirement, challengeDetails, refusal } = prepared;
   const cost =
     paymentRequirement && wasm.costSummary(JSON.stringify(paymentRequirement), JSON.stringify(challengeDetails?.accepts[0] ?? null));
-  return refusal === undefined ? cost : `${cost ?? ''} A new payment would be refused: ${refusal}.`.trim();
+  if (refusal === undefined) return cost;
+  const why = isOurs(refusal) ? refusal : refusal.replace(/:.*/s, '');
+  return `${cost ?? ''} A new payment would be refused: ${why}.`.trim();
 }
+
+/** The whole of such a refusal where it may quote the merchant. */
+export function refusalDetailsOf({ refusal }: SdkPreparedPaidRequest): string | undefined {
+  return refusal === undefined || isOurs(refusal) ? undefined : wasm.boundedText(refusal, 400);
+}
+
+/** Whether a refusal quotes nobody: those of policy and budget name hosts, addresses and amounts. */
+const isOurs = (refusal: string): boolean => /^(?:policy|budget)_/.test(refusal);
 
 /** An outcome as a result, with the answer's body read. */
 export async function resultOf(

@@ -95,6 +95,20 @@ export const AGENT: readonly Guard[] = [
     ['agent-receipts', 'where less than a bound was charged'],
   ],
   [
+    'the sentence about the price quotes no merchant',
+    'agent/told.js',
+    'isOurs(refusal) ? refusal : ',
+    'true ? refusal : ',
+    ['agent-injected-text', 'no text in the scheme of refused terms'],
+  ],
+  [
+    'what quotes a merchant is bounded',
+    'agent/told.js',
+    'wasm.boundedText(refusal, 400)',
+    'refusal',
+    ['agent-injected-text', 'no text in the scheme of refused terms'],
+  ],
+  [
     'one key is one request',
     'agent/local.js',
     'known !== undefined && isAnother(known, asked)',

@@ -95,7 +95,7 @@ const prepared = {
   request: paidRequestHttpRequestSchema,
   /** Where the request was redirected within its origin: the URL that was asked for, which names the purchase. */
   askedUrl: paidRequestHttpRequestSchema.shape.url.optional(),
-  /** Why a new payment for it would be refused here, as policy and budget stand. */
+  /** Why a new payment for it would be refused here: a code and a message, which may quote the merchant. */
   refusal: text().optional(),
   hints: sdkPreparedRequestHintsSchema,
   probe: sdkPreparedProbeResultSchema.optional(),
