@@ -78,6 +78,7 @@ export type FareboxErrorCode =
   | 'redirected'
   | 'refund_due'
   | 'refund_later'
+  | 'resource_mismatch'
   | 'session_expired'
   | 'terms_changed'
   | 'unsupported_intent'

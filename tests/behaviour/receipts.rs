@@ -100,6 +100,9 @@ fn the_settlement_header_carries_a_receipt_that_a_listed_key_signed() {
     for target in MODES {
         let mut world = World::new();
         let target = format!("{target}?secret=1");
+        let terms = world.ask(&target).payment_required();
+        // Announced, so that a payer can compare before paying.
+        assert_eq!(terms["extensions"]["offer-receipt"]["info"], json!({"receipt": "eip712"}));
         let response = world.pay(&target);
         let settlement = response.settlement();
         let receipt = &settlement["extensions"]["offer-receipt"]["info"]["receipt"];
@@ -107,11 +110,12 @@ fn the_settlement_header_carries_a_receipt_that_a_listed_key_signed() {
         assert_eq!(
             receipt["payload"],
             json!({
-                "version": 1, "network": "eip155:84532", "resourceUrl": format!("{HOST}{target}"),
+                "version": 1, "network": "eip155:84532", "resourceUrl": terms["resource"]["url"],
                 "payer": world.payer.address.to_checksum(), "issuedAt": world.now().secs(),
                 "transaction": settlement["transaction"],
             })
         );
+        assert_eq!(terms["resource"]["url"], format!("{HOST}{target}"));
         assert!(TxHash::parse(settlement["transaction"].as_str().unwrap()).is_some());
         assert_eq!(addresses(&world), [signer_of(receipt)]);
         let schema = &settlement["extensions"]["offer-receipt"]["schema"];

@@ -113,6 +113,12 @@ const bodyOf = (body: string) => (response: ServerResponse) => {
   response.writeHead(402, { 'content-type': 'application/json' }).end(body);
 };
 
+/** Terms of a gate behind a proxy that does not pass `Host` on. */
+const ELSEWHERE = terms([OFFER], {
+  resource: { url: 'https://127.0.0.1:1/hostile' },
+  extensions: { 'offer-receipt': { info: { receipt: 'eip712' }, schema: {} } },
+});
+
 const unpayable: readonly (readonly [name: string, code: string, answer: (response: ServerResponse) => void])[] = [
   ['a price above the cap', 'policy_amount', one(offer({ amount: '1000001' }))],
   ['a price of 2^256 - 1', 'policy_amount', one(offer({ amount: String(2n ** 256n - 1n) }))],
@@ -133,6 +139,7 @@ const unpayable: readonly (readonly [name: string, code: string, answer: (respon
   ['permit2 and nothing else', 'unsupported_scheme', one(extra({ assetTransferMethod: 'permit2' }))],
   ['a scheme that signs a limit', 'unsupported_scheme', one(offer({ scheme: 'upto' }))],
   ['a flow that nobody knows', 'unsupported_scheme', one(extra({ paymentFlow: 'magic' }))],
+  ['receipts for another host', 'resource_mismatch', (response) => ask(response, ELSEWHERE)],
   ['nothing that is accepted', 'malformed_challenge', (response) => ask(response, terms([]))],
   [
     '300 offers, each too dear',

@@ -393,6 +393,7 @@ describe('the extension bazaar', () => {
     assert.deepEqual(Object.keys((requiredBy(diagnosed).extensions ?? {}) as JsonObject).sort(), [
       'bazaar',
       'diagnostic',
+      'offer-receipt',
       'payment-identifier',
     ]);
     assert.deepEqual(Object.keys((jsonOf(diagnosed)['extensions'] ?? {}) as JsonObject), ['diagnostic'], 'the body is of version 1');

@@ -21,7 +21,7 @@ use farebox_base::time::UnixTime;
 use farebox_common::problem::{self, Code};
 use farebox_wire::paywall;
 use farebox_wire::x402::exact::DEFERRED;
-use farebox_wire::x402::extension::{bazaar, gas_sponsoring, payment_identifier};
+use farebox_wire::x402::extension::{bazaar, gas_sponsoring, offer_receipt, payment_identifier};
 use farebox_wire::x402::{header, v1, v2};
 
 /// Room for the fields that describe the body, bytes.
@@ -97,7 +97,7 @@ impl Offer {
     /// in header and body.
     ///
     /// If the header block gets too long, the diagnosis is left out, then the declaration of the
-    /// route's input and output, the seller's name, and the announcement of identifiers; if it is still too long, the
+    /// route's input and output, the seller's name, and what is announced; if it is still too long, the
     /// answer is 414.
     #[must_use]
     pub fn challenge(
@@ -207,6 +207,7 @@ impl Offer {
         let mut ours = Vec::new();
         if self.announces_identifier {
             ours.push(named(payment_identifier::NAME, payment_identifier::ANNOUNCED));
+            ours.push(named(offer_receipt::NAME, offer_receipt::ANNOUNCED));
         }
         if self.settings.sponsors_gas {
             ours.push(named(gas_sponsoring::NAME, gas_sponsoring::ANNOUNCED));

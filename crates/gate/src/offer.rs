@@ -68,7 +68,7 @@ pub struct Offer {
     pub pricer: Option<Pricer>,
     /// Input and output of the route as the operator declares them, if they do.
     pub bazaar: Option<Arc<Declaration>>,
-    /// Whether a 402 tells x402 clients that they may send an identifier.
+    /// Whether a 402 tells x402 clients that they may send an identifier, and what receipts name.
     pub announces_identifier: bool,
     /// The pattern and a hash of it, under which clients are counted.
     pub counted_as: (Arc<str>, u64),

@@ -3,6 +3,7 @@
 mod allowance;
 mod answers;
 mod budget;
+mod elsewhere;
 mod payees;
 
 #[cfg(feature = "planted")]
@@ -11,6 +12,8 @@ pub use allowance::*;
 pub use answers::*;
 #[cfg(feature = "planted")]
 pub use budget::*;
+#[cfg(feature = "planted")]
+pub use elsewhere::*;
 #[cfg(feature = "planted")]
 pub use payees::*;
 

@@ -54,6 +54,8 @@ pub enum Reason {
     ChallengeExpired,
     /// The challenge is another server's: a payment for it would count there.
     RealmMismatch,
+    /// The terms announce receipts for another resource than the one that was asked for.
+    ResourceMismatch,
     /// The payment would replace the caller's own `Authorization`.
     AuthorizationTaken,
     /// The payer has to send the transaction, and the option `broadcast` is missing.
@@ -155,6 +157,7 @@ impl Reason {
             | Self::UnsupportedIntent
             | Self::ChallengeExpired
             | Self::RealmMismatch
+            | Self::ResourceMismatch
             | Self::AuthorizationTaken
             | Self::BroadcastMissing
             | Self::UnsupportedNetwork
@@ -202,6 +205,10 @@ impl Reason {
             Self::RealmMismatch => (
                 "realm_mismatch",
                 "do not pay there; if the host really uses that realm, declare it under policy.mpp",
+            ),
+            Self::ResourceMismatch => (
+                "resource_mismatch",
+                "tell the server's operator: its proxy has to pass Host on, and https as X-Forwarded-Proto; nothing was signed",
             ),
             Self::AuthorizationTaken => (
                 "authorization_taken",

@@ -333,8 +333,17 @@ impl Exchange {
         self.terms.as_ref()
     }
 
-    /// The terms of a 402, with the pinned offer alone if there is one.
+    /// The terms of a 402 that may be paid from now on, with the pinned offer alone if there is one.
     fn asked(&self, answer: ReceivedResponse<'_>) -> Result<Challenge, ClientError> {
+        let mut read = self.terms_in(answer);
+        if let Ok(challenge) = &mut read {
+            challenge.refuse_receipts_elsewhere(&self.url);
+        }
+        self.pinned(read)
+    }
+
+    /// The terms of a 402.
+    fn terms_in(&self, answer: ReceivedResponse<'_>) -> Result<Challenge, ClientError> {
         let means = Means {
             policy: &self.policy,
             host: &self.host,
@@ -343,7 +352,7 @@ impl Exchange {
             authorization_is_free: self.authorization_is_free,
             pins_realms: true,
         };
-        self.pinned(Challenge::read(answer.headers, answer.body, means))
+        Challenge::read(answer.headers, answer.body, means)
     }
 
     /// The terms without all offers but the pinned one.

@@ -221,11 +221,18 @@ impl Settlement {
         if payer != Ok(paid.authorization.from) || other {
             return Err(mismatch("the signed receipt names a different payer or transaction"));
         }
-        if text("network") != paid.offer.asset.network.as_str() || text("resourceUrl") != url {
+        if text("network") != paid.offer.asset.network.as_str() || !is_for(text("resourceUrl"), url)
+        {
             return Err(mismatch("the signed receipt names a different network or resource"));
         }
         Ok(Some(signer))
     }
+}
+
+/// Whether a receipt for `resource` is one for the request to `url`.
+#[must_use]
+pub fn is_for(resource: &str, url: &str) -> bool {
+    resource == url
 }
 
 /// Signer and content of a receipt of extension `offer-receipt`.

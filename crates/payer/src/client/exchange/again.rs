@@ -66,7 +66,8 @@ impl Exchange {
     ) -> bool {
         let AnsweredTerms { headers, body, at } = terms;
         let answer = ReceivedResponse { status: 402, headers, body, now: at };
-        let Ok(challenge) = self.asked(answer) else { return false };
+        // What was signed stays signed, whatever is refused by now.
+        let Ok(challenge) = self.pinned(self.terms_in(answer)) else { return false };
         let (proof, permit) = SignedAllowance::split(proof);
         self.allowance = permit.map_or(Allowance::Unread, Allowance::Signed);
         for offer in challenge.offers.clone() {

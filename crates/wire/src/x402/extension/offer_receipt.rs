@@ -120,6 +120,15 @@ pub fn key_id(signer: &Account) -> String {
 
 /// The format of signed receipts.
 pub const FORMAT: &str = "eip712";
+/// The announcement, JSON: receipts of this format name the `resource` of the terms.
+pub const ANNOUNCED: &str = r#"{"info":{"receipt":"eip712"},"schema":{}}"#;
+
+/// Whether terms with these extensions announce that.
+#[must_use]
+pub fn is_announced(extensions: Option<&Map<String, Value>>) -> bool {
+    let info = extensions.and_then(|all| all.get(NAME)?.get("info"));
+    info.and_then(|info| info.get("receipt")?.as_str()) == Some(FORMAT)
+}
 
 /// JSON Schema of `info`, as the reference announces it.
 const SCHEMA: &str = r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","properties":{"receipt":{"type":"object","properties":{"format":{"type":"string"},"payload":{"type":"object","properties":{"version":{"type":"integer"},"network":{"type":"string"},"resourceUrl":{"type":"string"},"payer":{"type":"string"},"issuedAt":{"type":"integer"},"transaction":{"type":"string"}},"required":["version","network","resourceUrl","payer","issuedAt"]},"signature":{"type":"string"}},"required":["format","signature"]}},"required":["receipt"]}"#;
