@@ -74,6 +74,16 @@ fn an_answer_that_was_never_received_is_requested_once_with_a_wallet_signature()
     assert_eq!(error.reason.code(), "payment_conflict");
 }
 
+#[test]
+fn what_is_still_under_way_is_no_rejection_by_the_seller() {
+    let mut exchange = exchange(r#"{"deadlineSecs": 10}"#, 1);
+    paid(&mut exchange, &json!([entry("10000")]));
+    let body = problem("payment_in_progress", Some(true));
+    let error = failure(exchange.answered(409, &Headers::new(), &body, at(10)));
+    let told = "after 10 s the outcome of the payment is still unknown: the seller says: words (code payment_in_progress, HTTP 409)";
+    assert_eq!((error.reason.code(), error.message.as_str()), ("payment_unresolved", told));
+}
+
 /// Changes a settlement.
 type Forge = fn(&mut Value);
 

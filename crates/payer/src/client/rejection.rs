@@ -4,6 +4,7 @@
 //! It is for people. Decisions read only the stable codes of [`Problem`], and which of two errors a
 //! refused payment is.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
@@ -78,6 +79,13 @@ impl Rejection {
         }
     }
 
+    /// The reason with its code and status, without a verdict: an answer that may change is no refusal.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let code = self.code.as_ref().map(|code| format!("code {code}, ")).unwrap_or_default();
+        format!("{} ({code}HTTP {})", self.text, self.status)
+    }
+
     /// Whether the wallet lacks funds, by a reason that is a code.
     #[must_use]
     pub fn is_about_funds(&self) -> bool {
@@ -132,11 +140,7 @@ fn said(object: &Value) -> Option<String> {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "❌ Seller rejected: {} (", self.text)?;
-        if let Some(code) = &self.code {
-            write!(f, "code {code}, ")?;
-        }
-        write!(f, "HTTP {})", self.status)
+        write!(f, "❌ Seller rejected: {}", self.said())
     }
 }
 

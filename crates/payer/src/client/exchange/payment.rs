@@ -186,7 +186,8 @@ impl Exchange {
                 return fail(Reason::PaymentConflict);
             }
             (_, _, Some(true)) | (409 | 503, _, None) => {
-                return self.again(problem.retry_after, &rejection.to_string(), now);
+                let said = format!("the seller says: {}", rejection.said());
+                return self.again(problem.retry_after, &said, now);
             }
             (409, _, Some(false)) => return fail(Reason::PaymentConflict),
             _ => {}
