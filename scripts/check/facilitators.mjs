@@ -43,7 +43,7 @@ export function facilitators(vars) {
 }
 
 /**
- * @param {import('./worker.mjs').Worker} worker
+ * @param {Pick<import('./worker.mjs').Worker, 'vars'>} worker
  * @param {import('./rules.mjs').Judgement['networks']} networks
  * @param {import('./deployment.mjs').Notes} notes
  */

@@ -33,7 +33,7 @@ import { readWorker, structured } from './worker.mjs';
  * @property {Finding[]} errors
  * @property {Finding[]} warnings
  * @property {Finding[]} notes what this machine cannot know
- * @property {import('./probes.mjs').Probe[]} probes
+ * @property {import('./supported.mjs').Probe[]} probes
  *
  * @typedef {object} Options
  * @property {string} file

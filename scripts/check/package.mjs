@@ -7,4 +7,5 @@ export { judge } from './rules.mjs';
 export { clientNetwork } from './rules-wasm.mjs';
 export { stepBetween } from './shards.mjs';
 export { keyed } from './slips.mjs';
+export { checkSupported } from './supported.mjs';
 export { upgrade } from './upgrade.mjs';

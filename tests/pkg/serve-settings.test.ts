@@ -1,8 +1,11 @@
 // Variables of a gate on this machine: which of words, file and environment sets each, and what they may not set.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -159,16 +162,42 @@ test('a price that cannot be read is told with the word and the reason', () => {
 
 test('--check names the secrets without which serve ends, and a facilitator that takes a key is asked with it', () => {
   const cdp = ['--network', 'base', '--facilitator', 'https://api.cdp.coinbase.com/platform/v2/x402', '--price', '/a=$1'];
-  const [status, text] = served(...cdp, '--check');
-  const names = text
-    .split('\n')
-    .map((line) => /^note: (\w+): .*set it in the environment; without it serve ends with exit code 2$/.exec(line)?.[1]);
-  assert.deepEqual([status, names], [0, ['CDP_API_KEY_ID', 'CDP_API_KEY_SECRET', undefined, undefined]], text);
-  assert.match(text, /\nnothing is wrong with the words and the file\n$/);
-  const [ends, says] = served(...cdp);
-  assert.equal(ends, 2);
-  for (const name of ['CDP_API_KEY_ID', 'CDP_API_KEY_SECRET'])
-    assert.match(says, new RegExp(`${name}: is missing; set it in the environment`));
+  for (const words of [cdp, [...cdp, '--check']]) {
+    const [ends, says] = served(...words);
+    assert.equal(ends, 2);
+    for (const name of ['CDP_API_KEY_ID', 'CDP_API_KEY_SECRET'])
+      assert.match(says, new RegExp(`${name}: is missing; set it in the environment`));
+  }
+});
+
+test('--check asks each facilitator what it supports, as the check of a project does', async (t) => {
+  let says = '';
+  const facilitator = createServer((_, response) => response.end(says)).listen(0, '127.0.0.1');
+  t.after(() => facilitator.close());
+  await once(facilitator, 'listening');
+  const url = `http://127.0.0.1:${(facilitator.address() as AddressInfo).port}`;
+  const words = ['--origin', 'http://localhost:9', '--pay-to', PAYEE, '--price', '/a=$1', '--facilitator', url];
+  const checked = async (): Promise<[unknown, string]> => {
+    const child = spawn(process.execPath, [PROGRAM, 'serve', '--check', ...words]);
+    let told = '';
+    child.stderr.on('data', (piece) => {
+      told += piece;
+    });
+    const [status] = (await once(child, 'close')) as [unknown];
+    return [status, told];
+  };
+  const kinds = (network: string): string => JSON.stringify({ kinds: [{ x402Version: 2, scheme: 'exact', network }] });
+  const asked = `asking GET ${url}/supported\n`;
+  const right = 'nothing is wrong with the words and the file\n';
+  says = kinds('eip155:84532');
+  assert.deepEqual(await checked(), [0, `${asked}  lists eip155:84532\n${right}`]);
+  says = kinds('eip155:8453');
+  const note = `note: FACILITATOR_URL: does not list eip155:84532 in ${url}/supported; payments there would be refused\n`;
+  assert.deepEqual(await checked(), [0, `${asked}  does not list eip155:84532\n${note}${right}`]);
+  says = '<p>';
+  const [status, told] = await checked();
+  assert.equal(status, 2);
+  assert.match(told, /\nfarebox: FACILITATOR_URL: .* is no facilitator: /);
 });
 
 test('free paths beside priced ones are told in one line', async () => {

@@ -407,8 +407,17 @@ test('--check says what is wrong, or nothing, and makes no folder', async () => 
   const checked = (...words: readonly string[]) =>
     spawnSync(process.execPath, [PROGRAM, 'serve', '--check', ...words, '--state', folder], { cwd: root, encoding: 'utf8' });
   const right = ['--origin', origin.url, '--pay-to', chain.accounts.payee.address, '--price', '/report=$0.01'];
-  const [good, bad, local] = [checked(...right), checked(...right, '--price', '/a=nothing'), checked(...right, '--local')];
-  assert.deepEqual([good.status, good.stdout, good.stderr], [0, '', 'nothing is wrong with the words and the file\n']);
+  // Nothing listens there: it is asked, and that it does not answer is no fault of the words.
+  const [good, bad, local] = [
+    checked(...right, '--facilitator', 'http://127.0.0.1:9'),
+    checked(...right, '--price', '/a=nothing'),
+    checked(...right, '--local'),
+  ];
+  assert.deepEqual([good.status, good.stdout], [0, ''], good.stderr);
+  assert.match(
+    good.stderr,
+    /^asking GET http:\/\/127\.0\.0\.1:9\/supported\n {2}no answer: .*\nnote: FACILITATOR_URL: .*\nnothing is wrong with the words and the file\n$/,
+  );
   assert.deepEqual([bad.status, local.status], [2, 2]);
   assert.match(bad.stderr, /--price: ROUTES\[1\]\.price /);
   assert.match(local.stderr, /leave out --local/);

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { EXIT, Later, tell, Usage } from 'farebox/command';
-import { checkProgram, keyed, localProgram, siblingsOf, unreadOf, wrongWith } from '../create/rules.js';
+import { checkProgram, keyed, localProgram, siblingsOf, supportedBy, unreadOf, wrongWith } from '../create/rules.js';
 import { closedBefore, closedUntil, yetToCome } from '../serve/backup.js';
 import { roomLine } from '../serve/disk.js';
 import { type Front, type FrontOptions, openFront } from '../serve/front.js';
@@ -53,7 +53,8 @@ const HELP = `farebox serve: a gate on this machine, in front of any HTTP server
       --state FOLDER        the rows of payments and the secrets; back it up [.farebox-gate; with --local .farebox-local]
       --host ADDRESS        where it listens [127.0.0.1]
       --port NUMBER         [8402]
-      --check               says what is wrong with these words and the file, which secrets are missing, and serves nothing
+      --check               says what is wrong with these words, the file and the secrets of this environment, asks the
+                            facilitators what they support, and serves nothing
       --trust-proxy         a proxy in front of it writes X-Forwarded-For and X-Forwarded-Proto
 
 Secrets come from the environment. Three of them are else in secrets.json of the state, which is made at the first start.
@@ -196,10 +197,10 @@ export async function serve(args: string[]): Promise<number> {
 async function check(given: Given): Promise<number> {
   if (given.local) throw new Usage('--check looks at what is served for real: leave out --local');
   const vars = variables(given, {}, process.env);
-  await refuseWrong(given, vars);
-  // All else has just been found right. They are in the environment of what serves, which is seldom this one.
-  const unset = await wrongWith(vars, BOUND, { source: (variable) => sourceOf(given, variable), hasSecrets: true });
-  for (const { says } of unset) tell(`note: ${says}; without it serve ends with exit code ${EXIT.usage}\n`);
+  await refuseWrong(given, vars, { hasSecrets: true });
+  const { errors, warnings } = await supportedBy(vars, (line) => tell(`${line}\n`));
+  for (const says of warnings) tell(`note: ${says}\n`);
+  if (errors.length > 0) throw new Usage(errors.join('\nfarebox: '));
   tell('nothing is wrong with the words and the file\n');
   return EXIT.done;
 }

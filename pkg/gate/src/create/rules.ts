@@ -12,6 +12,10 @@ export type Check = {
     readonly siblings: readonly { readonly priced: string; readonly free: readonly string[] }[];
   };
   keyed(url: string): string | undefined;
+  checkSupported(
+    vars: Readonly<Record<string, unknown>>,
+    say: (line: string) => void,
+  ): Promise<{ readonly errors: readonly string[]; readonly warnings: readonly string[] }>;
   clientNetwork(address: string): string;
   stepBetween(before: unknown, now: unknown): { readonly was: string; readonly next: string } | undefined;
   unread(names: readonly string[]): readonly { readonly name: string; readonly meant: string | undefined }[];
@@ -121,6 +125,15 @@ export async function unreadOf(names: readonly string[]): Promise<readonly strin
   const unread = (await checkProgram()).unread(names);
   const each = unread.map(({ name, meant }) => `${name}${meant === undefined ? '' : `; did you mean ${meant}?`}`);
   return each.length === 0 ? [] : [oneLine(`--config has what no gate reads: ${each.join(', ')}`)];
+}
+
+/** What is wrong with the facilitators of these variables, as they say themselves; those that cannot be asked are a warning. */
+export async function supportedBy(
+  vars: Readonly<Record<string, unknown>>,
+  say: (line: string) => void,
+): ReturnType<Check['checkSupported']> {
+  const { errors, warnings } = await (await checkProgram()).checkSupported(vars, (line) => say(oneLine(line)));
+  return { errors: errors.map(oneLine), warnings: warnings.map(oneLine) };
 }
 
 /** A text of others in one line: a break in it would begin a line that looks like one of ours. */
