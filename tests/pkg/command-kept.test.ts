@@ -219,10 +219,13 @@ test('the same command sends the same payment again until its content came, and 
   delivers = true;
   const paid = await farebox(['pay', shop.url], { store });
   assert.deepEqual([paid.code, paid.out], [0, GOODS]);
+  assert.match(paid.err, /^continued a payment of \d\d:\d\d:\d\d: 0\.01 USDC /m);
+  assert.doesNotMatch(paid.err, /^paid/m);
   const sent = (): number => new Set(shop.requests.map((request) => paymentOf(request)).filter((it) => it !== undefined)).size;
   assert.equal(sent(), 1);
-  await farebox(['pay', shop.url, '--yes'], { store });
+  const anew = await farebox(['pay', shop.url, '--yes'], { store });
   assert.equal(sent(), 2);
+  assert.match(anew.err, /^paid {5}0\.01 USDC /m);
 });
 
 test('resend sends the kept payment again without a key, with the body and headers of its request, until its content came', async (t) => {

@@ -139,6 +139,17 @@ test('a paid answer that is an error is told with its receipt', async (t) => {
   assert.ok(err.includes(TRANSACTION));
 });
 
+test('what came under a receipt that contradicts the payment is printed, and the code says that something is wrong', async (t) => {
+  const shop = await open((request, response) => {
+    if (paymentOf(request) === undefined) return ask(response);
+    serve(response, settlement({ payer: PAYEE }));
+  });
+  t.after(() => shop.stop());
+  const { code, out, err } = await farebox(['pay', shop.url, '--yes']);
+  assert.deepEqual([code, out], [4, GOODS], err);
+  assert.match(err, /^farebox: receipt_mismatch: .*\n {9}look up the transaction yourself\n$/m);
+});
+
 // A-336
 test('what was bought moves no cursor of a terminal, and goes to a file as it is', async (t) => {
   const content = '\x1b[2A\x1b[2Kpaid 0.01 USDC to a friend\x1b]52;c;Y3VybA==\x07\nNiederschlag: 3 l/m², ☔️\n';
@@ -288,9 +299,46 @@ test('receipt reads a header with and without its name, from an argument or from
     [JSON.stringify(settlement()), ''],
     ['-', `${header}\n`],
   ] as const) {
-    const { code, out } = await farebox(['receipt', word], { input });
+    const { code, out } = await farebox(['receipt', word, '--json'], { input });
     assert.equal(code, 0);
     assert.deepEqual(JSON.parse(out), { receipt: settlement(), signer: null });
+  }
+});
+
+/** A settlement with a receipt, as the reference implementation wrote it. */
+type Recorded = {
+  readonly result: object;
+  readonly 'offer-receipt': {
+    readonly info: {
+      readonly receipt: { readonly payload: Readonly<Record<'resourceUrl' | 'payer' | 'transaction' | 'network', string>> };
+    };
+  };
+};
+
+test('receipt prints five lines for a person, of each kind, and says that no amount is among them', async () => {
+  const none = 'it does not say';
+  const { result, 'offer-receipt': receipt } = JSON.parse(
+    readFileSync('tests/vectors/x402/offer-receipt-settlement.json', 'utf8'),
+  ) as Recorded;
+  const signed = { ...result, extensions: { 'offer-receipt': receipt } };
+  const { payload } = receipt.info.receipt;
+  const charge = { method: 'evm', reference: TRANSACTION, status: 'success', timestamp: '2026-12-01T00:00:00Z', chainId: 84532 };
+  for (const [said, ...lines] of [
+    [settlement(), none, PAYER, TRANSACTION, OFFER.network, /^nobody: /],
+    [signed, payload.resourceUrl, payload.payer, payload.transaction, payload.network, /^0x[0-9a-fA-F]{40}$/],
+    [charge, none, none, TRANSACTION, 'eip155:84532', /^nobody: /],
+  ] as const) {
+    const { code, out, err } = await farebox(['receipt', JSON.stringify(said)]);
+    assert.equal(code, 0, err);
+    const told = out.trimEnd().split('\n');
+    assert.deepEqual(
+      told.map((line) => line.split(' ')[0]),
+      ['url', 'payer', 'transaction', 'network', 'signer'],
+    );
+    const texts = told.map((line) => line.replace(/^\w+ +/, ''));
+    assert.deepEqual(texts.slice(0, 4), lines.slice(0, 4));
+    assert.match(texts[4] ?? '', lines[4]);
+    assert.match(err, /^the amount stands in no receipt/);
   }
 });
 
@@ -298,7 +346,7 @@ test('receipt reads a header with and without its name, from an argument or from
 test('text of others hides nothing on a terminal and moves no cursor, and its JSON means the same', async (t) => {
   const hidden = ['\u001b', '\u009b', '\u202e', '\u200b', '\u2028', '\u{e0041}'];
   const evil = { ...settlement(), note: hidden.map((c) => `a${c}b`).join('') };
-  const { code, out } = await farebox(['receipt', JSON.stringify(evil)]);
+  const { code, out } = await farebox(['receipt', JSON.stringify(evil), '--json']);
   assert.equal(code, 0);
   assert.deepEqual(JSON.parse(out), { receipt: evil, signer: null });
   const shop = await open((_, response) =>

@@ -8,7 +8,7 @@ import { payingFetch } from '../fetch.js';
 import { fileStore } from '../file-store.js';
 import type { Policy, Proposal, Receipt } from '../options.js';
 import { paymentOf, receiptOf } from '../receipts.js';
-import { resume } from '../resume.js';
+import { resume, resumedPayments } from '../resume.js';
 import { localSigner, type Signer } from '../signer.js';
 import { inLines, linesOf } from './look.js';
 import { type Asked, asked, keyOf } from './request.js';
@@ -20,8 +20,13 @@ export async function pay(words: Words): Promise<number> {
   const { url, init, policy, store } = request;
   const wallet = walletOf(words);
   const confirm = asking(words, policy);
-  const fetch = payingFetch({ signer: wallet, policy, store: fileStore(store), confirm, resume });
-  return printed(await keptBeside(request, () => fetch(url, init), wallet), words, request);
+  const budget = fileStore(store);
+  const before = await keptBeside(request, () => resumedPayments(budget));
+  const fetch = payingFetch({ signer: wallet, policy, store: budget, confirm, resume });
+  const response = await keptBeside(request, () => fetch(url, init), wallet);
+  // What this run has not signed was signed by an earlier one.
+  const key = wallet.hasSigned ? undefined : paymentOf(response)?.key;
+  return printed(response, words, request, before.find((it) => it.open && it.key === key)?.at);
 }
 
 /** Shows the terms, and asks the person unless `--yes` answers. */
@@ -57,17 +62,20 @@ export async function keptBeside<T>(request: Asked, ask: () => Promise<T>, walle
   try {
     return await ask();
   } catch (error) {
-    await keep((error as FareboxError).payment, request);
+    const { code, payment, response } = error as FareboxError;
+    // It was paid for, whatever its receipt says.
+    if (code === 'receipt_mismatch' && response?.body) await written(response.body);
+    await keep(payment, request);
     if (wallet?.hasSigned !== true || error instanceof FareboxError) throw error;
     const message = `a payment was signed, and then this machine failed: ${(error as NodeJS.ErrnoException).code ?? String(error)}`;
     throw new FareboxError({ code: 'payment_unresolved', message, remedy: '', signed: true }, error);
   }
 }
 
-/** Prints the content and the receipt, and keeps what is open; the code to exit with. */
-export async function printed(response: Response, words: Words, request: Asked): Promise<number> {
+/** Prints the content and the receipt, and keeps what is open; the code to exit with. `began`: when a payment that goes on was sent before, in Unix seconds. */
+export async function printed(response: Response, words: Words, request: Asked, began?: number): Promise<number> {
   const [receipt, sent] = [receiptOf(response), paymentOf(response)];
-  if (receipt !== undefined) tell(words.values.json === true ? `${jsonText(receipt)}\n` : told(receipt));
+  if (receipt !== undefined) tell(words.values.json === true ? `${jsonText(receipt)}\n` : told(receipt, began));
   const end = response.body === null ? 'whole' : await written(response.body);
   if (end !== 'whole') {
     // The other one is told for every command.
@@ -114,9 +122,10 @@ async function written(body: ReadableStream<Uint8Array>): Promise<'whole' | 'bro
   }
 }
 
-export function told({ price, symbol, amount, payTo, network, transaction }: Receipt): string {
+export function told({ price, symbol, amount, payTo, network, transaction }: Receipt, began?: number): string {
+  const paid = `${price} ${symbol} (${amount}) to ${payTo} on ${network}`;
   return inLines([
-    ['paid', `${price} ${symbol} (${amount}) to ${payTo} on ${network}`],
+    began === undefined ? ['paid', paid] : ['continued', `a payment of ${new Date(began * 1000).toTimeString().slice(0, 8)}: ${paid}`],
     ['receipt', transaction],
   ]);
 }

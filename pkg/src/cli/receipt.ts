@@ -1,8 +1,9 @@
 /** `receipt`: what a receipt says, and who signed it. */
 import { decodeHeader, receiptSigner } from '../codec.js';
 import { memberOf, unusable } from '../error.js';
+import { inLines } from './look.js';
 import { textOf } from './request.js';
-import { jsonText, tell } from './terminal.js';
+import { jsonText, tell, visible } from './terminal.js';
 import { EXIT, Usage, type Words } from './words.js';
 
 export async function receipt({ values, positionals }: Words): Promise<number> {
@@ -11,11 +12,29 @@ export async function receipt({ values, positionals }: Words): Promise<number> {
   const said = read(textOf(word).trim());
   const signed = signedIn(said);
   const signer = signed === undefined ? null : receiptSigner(signed).signer;
-  process.stdout.write(`${jsonText({ receipt: said, signer }, 2)}\n`);
+  if (values.json === true) process.stdout.write(`${jsonText({ receipt: said, signer }, 2)}\n`);
+  else {
+    process.stdout.write(visible(inLines(linesOf(said, memberOf(signed, 'payload'), signer))));
+    tell('the amount stands in no receipt: the transaction has it; --json prints all that the receipt says\n');
+  }
   if (values.keys === undefined) return EXIT.done;
   const known = signer !== null && (await keysOf(values.keys)).includes(signer.toLowerCase());
   tell(known ? 'farebox: the signer is a key of this gate\n' : 'farebox: no key of this gate signed it\n');
   return known ? EXIT.done : EXIT.failed;
+}
+
+/** Where the transaction and the network stand: in a signed receipt, in a settlement, or in a receipt of MPP. */
+function linesOf(said: unknown, payload: unknown, signer: string | null): (readonly [string, string])[] {
+  const chain = memberOf(said, 'chainId');
+  const first = (...values: unknown[]): string => String(values.find((value) => value !== undefined && value !== '') ?? 'it does not say');
+  const member = (name: string): unknown[] => [memberOf(payload, name), memberOf(said, name)];
+  return [
+    ['url', first(...member('resourceUrl'))],
+    ['payer', first(...member('payer'))],
+    ['transaction', first(...member('transaction'), memberOf(said, 'reference'))],
+    ['network', first(...member('network'), chain === undefined ? undefined : `eip155:${String(chain)}`)],
+    ['signer', signer ?? 'nobody: only a receipt of offer-receipt is signed'],
+  ];
 }
 
 /** A header's value with or without its name, or JSON. */

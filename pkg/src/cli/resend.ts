@@ -31,7 +31,7 @@ export async function resend(words: Words): Promise<number> {
     store: kept.store,
   };
   const response = row && (await again(row, request, store));
-  return response === undefined ? bare(kept, request, words) : printed(response, words, request);
+  return response === undefined ? bare(kept, request, words) : printed(response, words, request, row?.at);
 }
 
 /** By the record of the budget, which then knows what became of it; nothing if what was open there is not that of this request. */

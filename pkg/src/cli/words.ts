@@ -59,7 +59,7 @@ Requests (look, pay, unblock; of find and spent only what follows --policy; of r
       --per-day AMOUNT      most in a day, over the policy's perDay
       --network NAME        only this network; may be repeated
       --store FOLDER        where spending is counted [~/.farebox/budget]
-      --json                the answer of find, look and spent, and the receipt of pay, as JSON
+      --json                the answer of find, look, spent and receipt, and the receipt of pay, as JSON
 
 find:
       --facilitator URL     whose bazaar [Coinbase's]
