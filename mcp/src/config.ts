@@ -53,6 +53,8 @@ export type Config = {
   readonly ask?: 'always' | 'never';
   /** Folder for the budget and for payments that were sent ["~/.farebox"]. */
   readonly folder?: string;
+  /** Whether a fourth tool finds what is sold: at Coinbase's bazaar, or at that of a facilitator [false]. */
+  readonly find?: boolean | { readonly facilitator: string };
   /** MCP servers whose tools are offered as `<name>__<tool>`, and paid for. */
   readonly servers?: Readonly<Record<string, ServerConfig>>;
   readonly sell?: SellConfig;
@@ -75,11 +77,12 @@ export function readConfig(path: string): Config & { readonly folder: string } {
   const twice = duplicateIn(text);
   // Of two limits the later one would count.
   if (twice !== undefined) throw new ConfigError(`${path} names ${JSON.stringify(shown(twice))} twice in one object`);
-  const config = members(value, path, ['wallet', 'treasury', 'policy', 'ask', 'folder', 'servers', 'sell']) as Config;
+  const config = members(value, path, ['wallet', 'treasury', 'policy', 'ask', 'folder', 'find', 'servers', 'sell']) as Config;
   members(config.wallet ?? {}, 'wallet', ['keyEnv', 'keyFile']);
   members(config.policy ?? {}, 'policy');
   if (config.treasury !== undefined) checkTreasury(config);
   if (config.ask !== undefined && config.ask !== 'always' && config.ask !== 'never') throw new ConfigError('ask is "always" or "never"');
+  if (config.find !== undefined) checkFind(config.find);
   for (const [name, server] of Object.entries(members(config.servers ?? {}, 'servers'))) {
     if (!/^[A-Za-z0-9-]{1,32}$/.test(name)) throw new ConfigError('the name of a server has 1 to 32 letters, digits and hyphens');
     checkServer(server, `servers.${name}`);
@@ -108,7 +111,7 @@ function malformed(text: string, { message }: SyntaxError): string {
 /** Checks the treasury, beside which nothing stands that would pay or limit here: it would be taken for a limit, and is none. */
 function checkTreasury(config: Config): void {
   const { url, organization, agent, keyEnv = '' } = members(config.treasury, 'treasury', ['url', 'organization', 'agent', 'keyEnv']);
-  const beside = (['wallet', 'ask', 'servers'] as const).find((name) => config[name] !== undefined);
+  const beside = (['wallet', 'ask', 'find', 'servers'] as const).find((name) => config[name] !== undefined);
   if (beside !== undefined)
     throw new ConfigError(
       `${beside} is of a wallet: beside treasury leave it out. The treasury's rules say what is paid, and when a person is asked`,
@@ -121,6 +124,14 @@ function checkTreasury(config: Config): void {
   for (const [name, text] of Object.entries({ organization, agent }))
     if (typeof text !== 'string' || text === '') throw new ConfigError(`treasury.${name} is missing: the name that the treasury knows`);
   if (typeof keyEnv !== 'string') throw new ConfigError('treasury.keyEnv is the name of an environment variable');
+}
+
+/** Checks where a search is made: a model's words go there. */
+function checkFind(find: unknown): void {
+  if (typeof find === 'boolean') return;
+  const { facilitator } = members(find, 'find', ['facilitator']);
+  if (typeof facilitator !== 'string' || !takesTokens(facilitator))
+    throw new ConfigError('find is true, or has the facilitator whose bazaar is asked: an https URL, or one of this machine');
 }
 
 function checkServer(server: unknown, place: string): void {

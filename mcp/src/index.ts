@@ -6,6 +6,7 @@
  */
 
 export type { Config, SellConfig, ServerConfig, TreasuryConfig } from './config.js';
+export { findTool, together } from './find.js';
 export { paidTools } from './paid.js';
 export { createSellingServer, listenForGate } from './sell.js';
 export type { Ask, More, TellReview } from './server.js';

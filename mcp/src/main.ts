@@ -10,6 +10,7 @@ import { AgentHarness, type AgentHarnessClient, createAgentPayClient, createLoca
 import { fileStore } from 'farebox/file-store';
 
 import { agentKey, type Config, ConfigError, folderOf, privateKey, readConfig, shown, type TreasuryConfig } from './config.js';
+import { findTool, together } from './find.js';
 import { take } from './lock.js';
 import { ANSWER_MS, Reached } from './others.js';
 import { paidTools } from './paid.js';
@@ -18,7 +19,7 @@ import { askThrough, CANNOT_ASK, canAsk, createAgentServer, type TellReview } fr
 
 const HELP = `farebox-mcp ${fareboxVersion}: lets a model pay over MCP, within your limits
 
-  farebox-mcp [FILE]        FILE has wallet or treasury, policy, ask, folder, servers and sell [~/.farebox/mcp.json]
+  farebox-mcp [FILE]        FILE has wallet or treasury, policy, ask, folder, find, servers and sell [~/.farebox/mcp.json]
   --version, --help
 
 Without a file it pays with FAREBOX_PRIVATE_KEY, at most 1.00 per payment and 10 a day, and asks for each payment.
@@ -36,16 +37,20 @@ async function main([word]: string[]): Promise<void> {
 
 async function paying(config: Config & { readonly folder: string }, file: string): Promise<Server> {
   if (config.treasury !== undefined) return payingBy(config.treasury, config);
+  const [policy, store] = [config.policy ?? {}, fileStore(folderOf(config, 'budget'))];
   const options: PayOptions = {
     signer: privateKey(config, file),
-    policy: config.policy ?? {},
+    policy,
     timeoutMs: ANSWER_MS,
-    store: fileStore(folderOf(config, 'budget')),
+    store,
     ...(config.ask === 'never' ? {} : { confirm: askThrough(() => server) }),
   };
   const harness = await harnessOf(createLocalAgentClient({ ...options, sent: fileStore(folderOf(config, 'sent')) }), config);
   const others = config.servers === undefined ? undefined : paidTools(config.servers, () => options);
-  const server: Server = createAgentServer({ harness: () => harness, ...(others === undefined ? {} : { more: others }) });
+  const place = findOptions(config);
+  const finds = place === undefined ? undefined : findTool({ ...place, policy, store });
+  const parts = [finds, others].filter((part) => part !== undefined);
+  const server: Server = createAgentServer({ harness: () => harness, more: together(parts) });
   server.onclose = () => {
     void others?.close();
   };
@@ -53,6 +58,12 @@ async function paying(config: Config & { readonly folder: string }, file: string
     if (config.ask !== 'never' && !canAsk(server)) process.stderr.write(`farebox-mcp: ${CANNOT_ASK}\n`);
   };
   return server;
+}
+
+/** Whose bazaar is asked, if the file wants a tool that finds. */
+function findOptions({ find = false }: Config): { readonly facilitator?: string } | undefined {
+  if (typeof find !== 'boolean') return find;
+  return find ? {} : undefined;
 }
 
 /** A server whose treasury decides, signs and asks a person; here is no key of a wallet. */

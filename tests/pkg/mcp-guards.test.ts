@@ -6,6 +6,7 @@ import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { after, mock, test } from 'node:test';
@@ -19,7 +20,7 @@ import { freePort } from '../../demo/server.mjs';
 import { callTool, cardOf, createSellingServer, listenForGate, paidTools, type ToolError } from '../../mcp/dist/index.js';
 import { AgentHarness, createLocalAgentClient } from '../../pkg/dist/agent/index.js';
 import { localSigner, type Proposal } from '../../pkg/dist/index.js';
-import { PAYER_KEY } from './shop.ts';
+import { OFFER, PAYER_KEY } from './shop.ts';
 import { temporaryFolder } from './tarball.ts';
 
 const folder = temporaryFolder();
@@ -44,6 +45,9 @@ const FILES = [
   ['{"servers":{"a":{"command":"true","args":[1]}}}', 'args as a list of texts'],
   ['{"servers":{"a":{"command":"true","env":{"A":1}}}}', 'env has texts'],
   ['{\n  "policy": {\n    "perDay": "1",\n  }\n}', 'malformed in line 4'],
+  ['{"find":"yes"}', 'find has to be an object'],
+  ['{"find":{"facilitator":"http://bazaar.example"}}', 'an https URL, or one of this machine'],
+  ['{"find":true,"treasury":{}}', 'find is of a wallet'],
   [sell('8403'), 'sell.listen is a host and a port'],
   [sell('127.0.0.1:99999'), 'sell.listen is a host and a port'],
   [sell(8403), 'sell.listen is a host and a port'],
@@ -93,6 +97,52 @@ async function running(file: string): Promise<number | null> {
   clients.push(client);
   return transport.pid;
 }
+
+test('a tool that finds is there only where the file says so, and each offer says what the policy makes of it', async (t) => {
+  const listing = { resource: 'https://api.example.com/weather', type: 'http', x402Version: 2, accepts: [OFFER], description: 'Weather' };
+  const asked: (string | undefined)[] = [];
+  const bazaar = createServer(({ url }, response) => {
+    asked.push(url);
+    response.end(JSON.stringify({ x402Version: 2, resources: [listing] }));
+  }).listen(0, '127.0.0.1');
+  t.after(() => bazaar.close());
+  await once(bazaar, 'listening');
+  const facilitator = `http://127.0.0.1:${(bazaar.address() as AddressInfo).port}`;
+  const clientOf = async (name: string, config: object): Promise<Client> => {
+    await started(name, config);
+    return clients.at(-1)!;
+  };
+  const silent = await clientOf('silent', { policy: { perPayment: '0.05' } });
+  const finding = await clientOf('finding', { policy: { perPayment: '0.05' }, find: { facilitator } });
+  const strict = await clientOf('strict', { policy: { perPayment: '0.001' }, find: { facilitator } });
+  const namesOf = async (client: Client): Promise<string[]> => (await client.listTools()).tools.map(({ name }) => name);
+  const three = await namesOf(silent);
+  assert.equal(three.length, 3);
+  assert.deepEqual(await namesOf(finding), [...three, 'find_paid_resources']);
+  const find = async (client: Client, given: object): Promise<Found> =>
+    (await client.callTool({ name: 'find_paid_resources', arguments: { ...given } })).structuredContent as Found;
+  const { resources } = await find(finding, { query: 'weather' });
+  assert.deepEqual(
+    resources?.map(({ url, offers }) => [url, offers.map(({ allowed }) => allowed)]),
+    [['https://api.example.com/weather', [true]]],
+  );
+  assert.deepEqual(asked, ['/discovery/search?query=weather&limit=5']);
+  const refused = (await find(strict, { query: 'weather', limit: 1 })).resources?.[0]?.offers[0];
+  assert.deepEqual([refused?.allowed, refused?.refusal?.code], [false, 'policy_amount']);
+  for (const given of [{}, { query: ' ' }, { query: 'x'.repeat(201) }, { query: 'a', limit: 21 }, { query: 'a', limit: '5' }])
+    assert.equal((await find(finding, given)).toolError?.code, 'invalid_arguments', JSON.stringify(given));
+  assert.equal((await find(silent, { query: 'weather' })).toolError?.code, 'unknown_tool');
+  assert.equal(asked.length, 2, 'what cannot be asked is not asked');
+});
+
+/** What that tool returns. */
+type Found = {
+  readonly resources?: readonly {
+    readonly url: string;
+    readonly offers: readonly { readonly allowed: boolean; readonly refusal?: { readonly code: string } }[];
+  }[];
+  readonly toolError?: { readonly code: string };
+};
 
 test('a folder belongs to a living process, and not to another one that got the number of a dead one', async () => {
   const first = await started('locked');
