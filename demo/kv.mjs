@@ -25,12 +25,16 @@ export async function startKv(shown) {
   /** @type {'behind' | 'down' | undefined} */
   let mode;
 
-  const show = async () => {
+  const catchUp = () => {
     for (const [key, { value, about }] of written) {
       values.set(key, value);
       metadata.set(key, about);
     }
     written.clear();
+    mode = undefined;
+  };
+  const show = async () => {
+    catchUp();
     await shown();
   };
 
@@ -54,6 +58,8 @@ export async function startKv(shown) {
     stop,
     values,
     counts,
+    /** Ends `behind`, and tells no reader: each reads when it is its time. */
+    catchUp,
     async set(/** @type {'behind' | 'down' | undefined} */ next = undefined) {
       mode = next;
       if (mode === undefined && written.size > 0) await show();

@@ -12,6 +12,7 @@ use farebox_core::gate::config::Routes;
 use farebox_core::hash::digest;
 
 use super::{documents, edge, standing};
+use crate::platform::now;
 
 /// A configuration and its gate, or none if it is wrong.
 struct Configured {
@@ -36,13 +37,18 @@ pub(super) fn configure(vars: &str, table: Option<&str>) -> Option<String> {
         known.as_ref().map(|known| (known.vars == digests.0, known.table == digests.1))
     });
     if known != Some((true, true)) {
-        let built = build(vars, table.map_or(Routes::Variables, Routes::Stored));
+        let mut built = build(vars, table.map_or(Routes::Variables, Routes::Stored));
         if built.is_none() && known.is_some_and(|(same_vars, _)| same_vars) && gate().is_some() {
             edge::complain("farebox keeps the last good route table");
             return None;
         }
+        // A buyer who was told a price just before it changed still pays it.
+        let earlier = gate().filter(|_| known.is_some_and(|(same_vars, _)| same_vars));
+        if let (Some(built), Some(earlier)) = (&mut built, earlier) {
+            built.keep_former(&earlier, now());
+        }
         let (vars, table) = digests;
-        REQUESTS.set(Some(Configured { vars, table, gate: built }));
+        REQUESTS.set(Some(Configured { vars, table, gate: built.map(Rc::new) }));
         standing::forget_all();
         documents::forget_all();
     }
@@ -68,15 +74,15 @@ pub(super) fn configure_objects(vars: &str) -> Option<String> {
         known.as_ref().is_some_and(|known| known.vars == digest && known.gate.is_some())
     };
     if !REQUESTS.with_borrow(is_known) && !OBJECTS.with_borrow(is_known) {
-        let gate = build(vars, Routes::Spared);
+        let gate = build(vars, Routes::Spared).map(Rc::new);
         OBJECTS.set(Some(Configured { vars: digest, table: None, gate }));
     }
     Some(for_objects()?.edge_rules().write())
 }
 
-fn build(vars: &str, routes: Routes<'_>) -> Option<Rc<Gate>> {
+fn build(vars: &str, routes: Routes<'_>) -> Option<Gate> {
     match Gate::configured(vars, routes) {
-        Ok(gate) => Some(Rc::new(gate)),
+        Ok(gate) => Some(gate),
         Err(errors) => {
             for error in errors {
                 edge::complain(&format!("farebox is not configured: {error}"));

@@ -48,6 +48,9 @@ let configured = new WeakMap();
  */
 let configuredForObjects = new WeakMap();
 
+/** Milliseconds for which a request waits for the table that is read, while there is an older one. */
+const PATIENCE_MS = 1_000;
+
 /** The route table beside the variables, where `CONFIG` is bound. */
 const stored = new StoredTable();
 
@@ -372,7 +375,8 @@ function configurationBy(text, env) {
 }
 
 /**
- * Has the stored route table read if that is due. Only a request that comes before there is one waits for it.
+ * Has the stored route table read if that is due. The request that begins the read waits for it: a gate that has rested would
+ * ask the old price, and meet the new table with the payment. Others wait only while there is no table.
  *
  * @param {KVNamespace} store
  * @param {Record<string, unknown>} env
@@ -387,8 +391,11 @@ async function tableKnown(store, env, context) {
     configured = new WeakMap([[env, configurationBy(answer, env)]]);
     return true;
   };
-  const read = stored.refresh(store, take, complain);
   // An exception there ended the instance.
-  if (read !== undefined) context.waitUntil(read.catch(lose));
+  const read = stored.refresh(store, take, complain)?.catch(lose);
+  if (read !== undefined) {
+    context.waitUntil(read);
+    await race(read, PATIENCE_MS);
+  }
   if (stored.text === undefined) await stored.settled();
 }

@@ -25,6 +25,7 @@ mod facilitator_keys;
 mod failover;
 mod faults;
 mod forestalled;
+mod former;
 mod free_quota;
 mod growth;
 mod handed;

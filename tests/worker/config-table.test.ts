@@ -58,6 +58,39 @@ describe('the route table in KV', { concurrency: 2 }, () => {
     }
   });
 
+  it('is read before a gate that has rested names a price, which a client then pays', async () => {
+    const world = await openWorld({ probe: true, config: table(1), without: ['ROUTES'] });
+    try {
+      assert.equal(await priceOf(world, '/one/x'), atomic(1));
+      for (const cents of [3, 2]) {
+        await world.gate.store(table(cents));
+        await world.gate.ahead(95);
+        const payment = await payFor(world, '/one/rested', LATE);
+        expectPaid(await send(world, '/one/rested', payment), payment);
+        const settled = JSON.parse(world.facilitator.of('settle', payment.payer)[0]?.body.toString() ?? '{}') as Settle;
+        assert.equal(settled.paymentPayload.payload.authorization.value, atomic(cents));
+      }
+    } finally {
+      await world.stop();
+    }
+  });
+
+  it('leaves the price that a client was told before it changed, for five minutes', async () => {
+    const world = await openWorld({ probe: true, config: table(1), without: ['ROUTES'] });
+    try {
+      const told = [await payFor(world, '/one/told', LATE), await payFor(world, '/one/late', LATE)] as const;
+      await world.gate.store(table(2));
+      await world.gate.ahead(MINUTE);
+      assert.equal(await priceOf(world, '/one/x'), atomic(2));
+      expectPaid(await send(world, '/one/told', told[0]), told[0]);
+      await world.gate.ahead(300);
+      assert.equal(oneTable(await send(world, '/one/late', told[1])), atomic(2));
+      assert.equal(world.facilitator.of('settle').length, 1);
+    } finally {
+      await world.stop();
+    }
+  });
+
   it('needs no ROUTES beside it, and the first of many requests finds it', async () => {
     const world = await openWorld({ probe: true, config: table(3), without: ['ROUTES'] });
     try {

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | find the route | [`path`] (one canonicaliser), [`route`] |
 //! | price it | [`offer`], [`pricer`], [`pricing`], [`clients`] (keys, free requests), [`cors`] (pages) |
-//! | check the payment | `purchases`, `proof`, [`mpp`], `onchain`, `old_terms`, `token_choices` |
+//! | check the payment | `purchases`, `proof`, [`mpp`], `onchain`, `former`, `old_terms`, `token_choices` |
 //! | carry it out | [`paid`], [`recorded`], [`redelivery`]; [`unpaid`] without a payment |
 //! | ask the origin | [`origin`], [`forward`], `plain` (what the edge forwards by itself) |
 //! | answer | [`challenge`] (402), [`standing`] (402 again), [`reply`], [`diagnose`] (why, and when to stop), [`attempts`] (who fails) |
@@ -35,6 +35,7 @@ pub mod cors;
 mod delivery;
 pub mod diagnose;
 mod dispatch;
+mod former;
 pub mod forward;
 pub mod isolate;
 pub mod keys;
@@ -84,6 +85,7 @@ use self::parts::{
     Chains, Operated, PayerRules, PricedRoutes, Public, Refunds, Settlers, Shards, Upstream,
 };
 use self::route::Siblings;
+use farebox_base::time::UnixTime;
 use farebox_ledger::entry::Plan;
 use farebox_wire::facilitator::auth::Auth;
 use farebox_wire::x402::extension::gas_sponsoring;
@@ -104,6 +106,11 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// Keeps the prices that routes had in an earlier table, for as long as they still pay.
+    pub fn keep_former(&mut self, earlier: &Self, now: UnixTime) {
+        self.routes.keep_former(&earlier.routes, now);
+    }
+
     /// Free paths of which many servers serve variants, as they do of a priced path.
     #[must_use]
     pub fn free_siblings(&self) -> Vec<Siblings> {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::cors::Cors;
 use super::diagnose::Thresholds;
+use super::former::FormerOffer;
 use super::session::mpp::meter::StreamMeter;
 use super::session::mpp::terms::ChannelOffer;
 use super::template::ChallengeTemplate;
@@ -76,6 +77,8 @@ pub struct Offer {
     pub channel: Option<ChannelOffer>,
     /// How its answers are charged by session, if they flow; else a request has one price.
     pub meter: Option<StreamMeter>,
+    /// The price that the table had before, while it still pays.
+    pub(super) former: Option<Arc<FormerOffer>>,
     pub(super) written: ChallengeTemplate,
 }
 
@@ -341,6 +344,7 @@ impl Offer {
             announces_identifier: true,
             channel: None,
             meter: None,
+            former: None,
             choices,
             written: ChallengeTemplate::default(),
         }

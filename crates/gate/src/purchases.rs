@@ -91,15 +91,7 @@ impl<'g> Purchases<'g> {
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
-        let JudgedTerms { offer, judged, instead } = terms;
-        let (credentials, today) = (self.credentials(), Standard::Today);
-        let checked = match judged {
-            Cow::Borrowed(judged) => check_proof(credentials, judged, &shown, today, now),
-            Cow::Owned(judged) => {
-                let found = check_proof(credentials, &judged, &shown, today, now);
-                found.map(|found| found.map(CheckedPayment::into_owned))
-            }
-        };
+        let (offer, instead, checked) = self.check(terms, &shown, now);
         let is_forged =
             matches!(checked, Err(Code::SignatureInvalid | Code::ContractWalletRefused));
         let (checked, instead) = self.look_up(&offer, &shown, checked, instead, now);
@@ -140,6 +132,31 @@ impl<'g> Purchases<'g> {
         let found = CheckedPayment { eligibility, ..found };
         let payer = find_payer(found, &shown.request, isolate, now);
         Admission::Pay(self.payments.begin(offer, shown.request, payer, now))
+    }
+
+    /// Checks a payment against the terms that it claims, or else against the price that its route had
+    /// before; with the terms of a refusal.
+    fn check(
+        &self,
+        JudgedTerms { offer, judged, instead }: JudgedTerms<'g>,
+        shown: &PresentedRequest,
+        now: UnixTime,
+    ) -> (Cow<'g, Offer>, Option<Eligibility>, CheckedProof<'g>) {
+        let (credentials, today) = (self.credentials(), Standard::Today);
+        let judge = |judged: &Offer| {
+            let found = check_proof(credentials, judged, shown, today, now);
+            found.map(|found| found.map(CheckedPayment::into_owned))
+        };
+        let checked = match judged {
+            Cow::Borrowed(judged) => check_proof(credentials, judged, shown, today, now),
+            Cow::Owned(judged) => judge(&judged),
+        };
+        let Err(code) = checked else { return (offer, instead, checked) };
+        let former = offer.former_at(now).filter(|_| instead.is_none() && is_about_terms(code));
+        match former.map(|former| (judge(former), former.clone())) {
+            Some((Ok(Some(found)), former)) => (Cow::Owned(former), None, Ok(Some(found))),
+            _ => (offer, instead, checked),
+        }
     }
 
     /// Asks, before a refusal asks for another payment, whether the ledger may know this one: with

@@ -29,7 +29,7 @@ pub use settlement::{Settlement, TxHash};
 
 /// A route's terms on one network: one price in one asset for one recipient. They come from
 /// configuration, never from the wire.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// The chain.
     pub network: ChainId,
