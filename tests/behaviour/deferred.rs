@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::world::chain::transaction_of;
 use crate::world::facilitator::Settle;
+use crate::world::ledger::LedgerFault;
 use crate::world::payer::Payment;
 use crate::world::{Response, World, decoded, paid, vars};
 
@@ -482,5 +483,25 @@ fn whatever_is_lost_on_the_way_a_payment_is_served_once_and_never_asked_for_twic
         if !ran {
             return;
         }
+    }
+}
+
+//
+#[test]
+pub fn what_moves_together_with_another_is_served_too_where_the_answer_to_its_record_is_lost() {
+    let together =
+        || says(json!({"status": "success", "transaction": format!("0x{}", "5a".repeat(32))}));
+    // Where it settles first, the response is stored afterwards.
+    for (target, after) in [("/a", 1), ("/b", 2)] {
+        let mut world = answering([together(), together()]);
+        let first = sign(&mut world, target);
+        assert!(world.present(&first).is_delivery(), "{target}");
+        let before = usize::try_from(world.ledger.commands).unwrap() - after;
+        let second = sign(&mut world, target);
+        world.ledger.plan.extend(vec![LedgerFault::Fine; before]);
+        world.ledger.plan.push_back(LedgerFault::ReplyLost);
+        let response = world.present(&second);
+        assert!(response.is_delivery(), "{target}: {}", response.problem());
+        assert_eq!(world.origin.calls.len(), 2, "{target}");
     }
 }

@@ -5,7 +5,7 @@ use farebox_core::gate::paid::StreamEnd;
 use farebox_core::ledger::State;
 
 use crate::world::facilitator::{Repeats, Settle};
-use crate::world::ledger::LedgerFault::{Down, Fine, ReplyLost, WriteFails};
+use crate::world::ledger::LedgerFault::{self, Down, Fine, ReplyLost, WriteFails};
 use crate::world::origin::Say;
 use crate::world::payer::Payment;
 use crate::world::{Response, With, World, paid};
@@ -137,4 +137,71 @@ pub fn a_reader_of_the_chain_who_sends_a_payment_again_is_told_nothing_once_more
     let told = stranger.response.unwrap();
     assert_eq!((told.status, told.problem().as_str()), (503, "settlement_unknown"));
     assert_eq!(world.origin.calls.len(), 1);
+}
+
+/// A payment that somebody else submits just before the facilitator is asked, and its answer: only the chain shows that it
+/// has moved.
+fn shown_by_the_chain(
+    world: &mut World,
+    before: usize,
+    lost: &[LedgerFault],
+) -> (Payment, Response) {
+    let payment = world.sign("/after");
+    world.ledger.plan.extend(vec![Fine; before]);
+    world.ledger.plan.extend(lost);
+    let mut first = world.start(paid(&payment), b"");
+    while first.next() != "settle" {
+        assert!(world.advance(&mut first), "{:?}", first.response);
+    }
+    world.facilitator.chain.submit(&payment.nonce);
+    world.wait(4);
+    while world.advance(&mut first) {}
+    (payment, first.response.unwrap())
+}
+
+//
+#[test]
+pub fn a_verdict_of_the_chain_whose_answer_is_lost_is_told_once_more_and_its_response_is_served() {
+    let mut usual = World::with_chain();
+    let (_, expected) = shown_by_the_chain(&mut usual, 0, &[]);
+    assert!(expected.is_delivery(), "{}", expected.problem());
+    // The verdict is the last command.
+    let before = usize::try_from(usual.ledger.commands).unwrap() - 1;
+    for fault in [ReplyLost, Down, WriteFails] {
+        let mut world = World::with_chain();
+        let (payment, response) = shown_by_the_chain(&mut world, before, &[fault]);
+        assert!(response.is_delivery(), "{fault:?}: {}", response.problem());
+        assert_eq!(response.body, expected.body);
+        assert!(world.facilitator.chain.is_paid(&payment.nonce));
+        assert_eq!(world.origin.calls.len(), 1);
+        // It was sent: another payment is another purchase.
+        let next = world.sign("/after");
+        assert!(world.present(&next).is_delivery());
+        assert!(world.facilitator.chain.is_paid(&next.nonce), "{fault:?}");
+    }
+    let mut world = World::with_chain();
+    let (_, response) = shown_by_the_chain(&mut world, before, &[ReplyLost, ReplyLost]);
+    assert_eq!((response.status, response.problem().as_str()), (503, "settlement_unknown"));
+    let next = world.sign("/after");
+    let fetched = world.present(&next);
+    assert!(fetched.is_delivery(), "{}", fetched.problem());
+    assert_eq!(fetched.headers.get("payment-replayed"), Some("true"));
+    assert!(!world.facilitator.chain.is_used(&next.nonce), "not charged again");
+    assert_eq!(world.origin.calls.len(), 1);
+}
+
+//
+#[test]
+pub fn a_stream_of_which_nothing_was_sent_is_owed_and_waits_for_no_person() {
+    let stream = "200\ncontent-type: text/event-stream";
+    for (target, before) in LAST {
+        let mut world = World::new();
+        world.origin.plan.push_back(Say::Slow(stream, StreamEnd::Complete));
+        let payment = world.sign(target);
+        world.ledger.plan.extend(vec![Fine; before]);
+        world.ledger.plan.extend([ReplyLost, ReplyLost]);
+        assert_eq!(world.present(&payment).problem(), "settlement_unknown", "{target}");
+        let state = world.ledger.state();
+        assert!(matches!(state, State::RefundDue { .. }), "{target}: {state:?}");
+    }
 }

@@ -552,7 +552,8 @@ pub fn a_verdict_that_knows_fewer_authorizations_than_the_row_says_nothing() {
     let row = only_row(&world);
     assert_eq!(row.payment.signing.times, 1);
     let tell = |signed| {
-        let learn = Command::Learn { learnt: ChainVerdict::Void, owner: false, signed };
+        let learn =
+            Command::Learn { learnt: ChainVerdict::Void, owner: false, signed, fence: None };
         let (others, taken) = (OtherPayments::default(), Taken::No);
         row.clone().apply(learn, others, taken, world.now()).0.state
     };

@@ -178,9 +178,9 @@ describe('purge', () => {
     rmSync(persist, { recursive: true, force: true });
   });
 
-  // A-43, A-130, I-12
+  // A-43, A-130, A-903, I-12
   it('removes what is old and at rest, and nothing else', async () => {
-    const targets = ['response', 'row', 'valid', 'owed', 'young'] as const;
+    const targets = ['response', 'row', 'valid', 'owed', 'young', 'unsent'] as const;
     const paid = new Map<string, { id: string; target: string; payment: Awaited<ReturnType<typeof payFor>> }>();
     for (const name of targets) {
       const target = `/${name === 'owed' ? 'before' : 'after'}/purge-${name}`;
@@ -205,16 +205,24 @@ describe('purge', () => {
     age('row', 2 * day, 2 * day);
     age('valid', 2 * day, 0);
     age('owed', 2 * day, 2 * day);
+    age('unsent', 2 * 3600, 2 * 3600);
+    assert.equal(plant(world.gate, 'UPDATE payments SET handed = 0 WHERE receipt = ?', of('unsent').id), 1);
     assert.ok(plant(world.gate, PURGE_NOW) > 0);
     await world.gate.restart();
     const rows = async (name: string): Promise<number> => (await rowsOf(world, of(name).payment.payer)).length;
     await eventually('the old row is gone', async () => (await rows('row')) === 0);
-    for (const name of ['response', 'valid', 'owed', 'young']) assert.equal(await rows(name), 1, name);
+    for (const name of ['response', 'valid', 'owed', 'young', 'unsent']) assert.equal(await rows(name), 1, name);
     const again = (name: string): ReturnType<typeof send> => send(world, of(name).target, of(name).payment, { headers: secret });
     await eventually('the old response is gone', async () => jsonOf(await again('response'))['code'] === 'payment_already_delivered');
     const young = await again('young');
     assert.equal(young.status, 200, young.text);
     assert.equal(young.headers['payment-replayed'], 'true');
+    // What nobody has received stays until it is fetched, and nothing says before that it was served.
+    const receipt = (): ReturnType<typeof world.gate.raw> => world.gate.raw('GET', `/_farebox/receipts/${of('unsent').id}`, secret);
+    expectProblem(await receipt(), { status: 409, code: 'payment_in_progress' });
+    const unsent = await again('unsent');
+    assert.deepEqual([unsent.status, unsent.headers['payment-replayed']], [200, 'true'], unsent.text);
+    assert.equal((await receipt()).status, 200);
   });
 
   it('forgets where a payment was begun under a new number of objects once it has expired', async () => {

@@ -224,7 +224,7 @@ fn report(slot: Slot, fence: u64, result: Outcome) -> RecoveryStep {
 }
 
 fn learn(slot: Slot, learnt: ChainVerdict, signed: u64) -> RecoveryStep {
-    tell(slot, Command::Learn { learnt, owner: false, signed })
+    tell(slot, Command::Learn { learnt, owner: false, signed, fence: None })
 }
 
 fn tell(slot: Slot, command: Command) -> RecoveryStep {

@@ -188,6 +188,8 @@ impl ReceiptRequests<'_> {
         let refuse = |code| refusal(code, &inquiry.correlation, Some(&inquiry.id));
         match row {
             Some(facts) if inquiry.holds(&facts, now) => match facts.state.as_str() {
+                // A receipt says that the payer was served.
+                "delivered" if facts.waits => refuse(Code::PaymentInProgress),
                 "delivered" => match self.sign(&facts, now) {
                     Some(text) => Reply::text(JSON, text, &inquiry.correlation),
                     None => refuse(Code::Internal),

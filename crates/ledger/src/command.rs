@@ -250,6 +250,9 @@ pub enum Command {
         /// knows less than the row says nothing about it.
         #[serde(default)]
         signed: u64,
+        /// The fence of the owner's last record, if there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fence: Option<u64>,
     },
     /// Reports the progress of an unsealed response, or that nothing of a stored one was sent.
     Fulfil {
@@ -276,7 +279,7 @@ read_enum!(Command {
     "note" => Note { payment, leases, noted },
     "seal" => Seal { fence, response; seen_block, charged },
     "outcome" => Outcome { fence, result, client; seen_block },
-    "learn" => Learn { learnt, owner; signed },
+    "learn" => Learn { learnt, owner; signed, fence },
     "fulfil" => Fulfil { fence, delivery },
     "release" => Release { fence, why; brief },
 });

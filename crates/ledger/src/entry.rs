@@ -20,6 +20,7 @@ mod report;
 pub use self::doubt::{Relief, relief};
 pub use self::other_payments::{MAX_UNASKED, MAX_UNASKED_OF_ALL, OtherPayments};
 pub use self::pay_back::RefundPlan;
+use self::recover::Reader;
 pub use self::recover::{Plan, Work};
 
 use core::num::NonZeroU32;
@@ -217,7 +218,13 @@ impl Entry {
             Command::Learn { signed, .. } if signed != self.payment.signing.times => {
                 (self, Answer::Recorded)
             }
-            Command::Learn { learnt, owner, .. } => self.learn(learnt, owner, taken, now),
+            Command::Learn { learnt, owner, fence, .. } => {
+                let reader = match (owner, fence) {
+                    (true, fence) => Reader::Owner(fence),
+                    (false, _) => Reader::Other,
+                };
+                self.learn(learnt, reader, taken, now)
+            }
             Command::Fulfil { fence, delivery } if holds(fence) => self.fulfil(delivery, now),
             Command::Release { fence, why, brief } if holds(fence) => self.release(why, brief, now),
             Command::Outcome { result, .. } => (self.with_evidence(&result, taken), Answer::Stale),

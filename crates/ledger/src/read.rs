@@ -77,11 +77,14 @@ pub struct Facts {
     /// Correlation id of the request that began it.
     #[serde(default)]
     pub correlation: String,
+    /// Whether its response waits for the payer, who has received nothing yet.
+    #[serde(default)]
+    pub waits: bool,
 }
 
 read_struct!(Facts {
     payer, key, state, secret, receipt, route, url, network, asset, amount, pay_to, transaction;
-    correlation
+    correlation, waits
 });
 
 impl Facts {
@@ -103,6 +106,7 @@ impl Facts {
             pay_to: payment.pay_to.clone(),
             transaction: entry.transaction().map(|hash| hash.to_text()),
             correlation: payment.correlation.clone(),
+            waits: entry.waits_for_payer(),
         }
     }
 }

@@ -95,7 +95,8 @@ impl Txn<'_> {
         self.post("ledger.room", &[&now.to_be_bytes()], &data)
     }
 
-    /// Removes old rows among the next ones; returns whether rows are left to look at.
+    /// Removes old rows among the next ones, and old responses but those that were paid for and
+    /// wait for their payer; returns whether rows are left to look at.
     fn purge(&mut self) -> Result<bool> {
         let (keeps, now) = (self.gate.keeps(), self.now.secs());
         let before = |secs: u64| number(now.saturating_sub(secs));
@@ -104,7 +105,7 @@ impl Txn<'_> {
         let query = format!(
             "SELECT id, payer, key,
              updated <= ? AND state IN ({known})
-             AND NOT (state = 'delivered' AND handed = 0 AND valid_before + 600 > ?)
+             AND NOT (state = 'delivered' AND handed = 0)
              AND (head IS NOT NULL OR EXISTS (SELECT 1 FROM responses r
                  WHERE r.payer = payments.payer AND r.key = payments.key)),
              updated <= ? AND valid_before + 3600 <= ? AND state IN ({at_rest})
@@ -112,7 +113,6 @@ impl Txn<'_> {
         );
         let values = vec![
             before(keeps.responses_secs),
-            number(now),
             before(keeps.payments_secs),
             number(now),
             SqlValue::Integer(place),

@@ -162,8 +162,13 @@ fn commands(fence: u64, mode: Mode) -> Vec<Command> {
             commands.push(Command::Outcome { fence, result, client, seen_block: None });
         }
     }
-    for delivery in [Delivery::Flowing, Delivery::Complete, Delivery::ClientLeft, Delivery::Broken]
-    {
+    for delivery in [
+        Delivery::Flowing,
+        Delivery::Complete,
+        Delivery::ClientLeft,
+        Delivery::Broken,
+        Delivery::Unsent,
+    ] {
         commands.push(Command::Fulfil { fence, delivery });
     }
     for learnt in [
@@ -174,8 +179,8 @@ fn commands(fence: u64, mode: Mode) -> Vec<Command> {
         ChainVerdict::Nothing,
         ChainVerdict::Unread,
     ] {
-        for owner in [false, true] {
-            commands.push(Command::Learn { learnt: learnt.clone(), owner, signed: 0 });
+        for (owner, fence) in [(false, None), (true, None), (true, Some(fence))] {
+            commands.push(Command::Learn { learnt: learnt.clone(), owner, signed: 0, fence });
         }
     }
     for why in [Failure::NothingRan, Failure::Submitted, Failure::Origin, Failure::NotCharged] {

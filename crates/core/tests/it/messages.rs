@@ -48,6 +48,7 @@ fn commands() {
             .to_owned(),
         r#"{"outcome":{"fence":1,"result":{"unknown":null},"client":"waits_for_more"}}"#.to_owned(),
         r#"{"learn":{"learnt":{"captured":"0xab"},"owner":true}}"#.to_owned(),
+        r#"{"learn":{"learnt":{"captured":"0xab"},"owner":true,"signed":2,"fence":7}}"#.to_owned(),
         r#"{"learn":{"learnt":"void","owner":false}}"#.to_owned(),
         r#"{"fulfil":{"fence":1,"delivery":"client_left"}}"#.to_owned(),
         r#"{"release":{"fence":1,"why":"nothing_ran"}}"#.to_owned(),

@@ -228,8 +228,9 @@ impl<'g> PaidRequest<'g> {
             self.work.transaction = self.named(text);
         }
         // A row that has seen several authorizations is looked up by the alarm alone.
-        let (owner, signed) = (self.row.owner, 0);
-        Recording::begin(self, Command::Learn { learnt, owner, signed }, AfterRecord::Learnt)
+        let (owner, fence, signed) = (self.row.owner, self.work.fence, 0);
+        let command = Command::Learn { learnt, owner, signed, fence };
+        Recording::begin(self, command, AfterRecord::Learnt)
     }
 }
 

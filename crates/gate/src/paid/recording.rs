@@ -70,15 +70,22 @@ impl<'g> Recording<'g> {
         command: Command,
         after: AfterRecord,
     ) -> Step<'g> {
-        if let Command::Seal { fence, .. } | Command::Outcome { fence, .. } = &command {
+        if let Command::Seal { fence, .. }
+        | Command::Outcome { fence, .. }
+        | Command::Release { fence, .. } = &command
+        {
             paid.work.fence = Some(*fence);
         }
         let mut call = paid.call(command);
         call.with_body = matches!(&after, AfterRecord::Sealed | AfterRecord::Stored(_))
             && matches!(&paid.work.response, Some((_, Kept::Whole)));
         // A repeat without proof is told nothing that another one may have got meanwhile.
-        let repeats = matches!(&after, AfterRecord::Outcome(..) | AfterRecord::Stored(_))
-            && (paid.work.response.is_some() || paid.shown_id().is_some());
+        let is_last = match &after {
+            AfterRecord::Outcome(..) | AfterRecord::Stored(_) => true,
+            AfterRecord::Learnt => paid.row.owner,
+            _ => false,
+        };
+        let repeats = is_last && (paid.work.response.is_some() || paid.shown_id().is_some());
         let again = repeats.then(|| Box::new(call.clone()));
         Step::Record(call, Self { paid, after, again })
     }

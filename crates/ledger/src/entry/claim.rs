@@ -21,12 +21,13 @@ impl Entry {
     /// authorization for the same request then counts as their signature, and is never settled.
     #[must_use]
     pub fn is_uncollected(&self, now: UnixTime) -> bool {
-        let unfetched = match self.state {
-            State::Delivered { .. } => self.sealed && !self.handed,
-            State::Settled { .. } => true,
-            _ => false,
-        };
+        let unfetched = matches!(self.state, State::Settled { .. }) || self.waits_for_payer();
         unfetched && now < self.heir_until()
+    }
+
+    /// Whether its stored response is paid for and was handed to nobody.
+    pub(crate) fn waits_for_payer(&self) -> bool {
+        matches!(self.state, State::Delivered { .. }) && self.sealed && !self.handed
     }
 
     /// Until when the payer's next authorization counts as a signature for it.

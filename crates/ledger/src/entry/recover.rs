@@ -44,6 +44,16 @@ pub struct Plan {
     pub refunds: Option<RefundPlan>,
 }
 
+/// Reader of the chain whose verdict is recorded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// The request that has begun the row, holds the origin's response and still waits; with the
+    /// fence of its last record.
+    Owner(Option<u64>),
+    /// A repeat, or the alarm.
+    Other,
+}
+
 impl Plan {
     fn reads(&self, network: &str) -> bool {
         self.readable.iter().any(|known| known == network)
@@ -212,15 +222,14 @@ impl Entry {
         entry
     }
 
-    /// Records a verdict of the chain. Work in progress is left to its holder; `owner` says that
-    /// the caller holds the origin's response and still waits. A transfer counts even if another
-    /// row names its transaction: the reader matched this payment's own use with its own
-    /// `Transfer`, and one transaction may bundle several. A plain transfer offers no such match,
-    /// so one that belongs to another payment is not this one's.
+    /// Records a verdict of the chain. Work in progress is left to its holder. A transfer counts
+    /// even if another row names its transaction: the reader matched this payment's own use with
+    /// its own `Transfer`, and one transaction may bundle several. A plain transfer offers no such
+    /// match, so one that belongs to another payment is not this one's.
     pub(super) fn learn(
         mut self,
         learnt: ChainVerdict,
-        owner: bool,
+        reader: Reader,
         taken: Taken,
         now: UnixTime,
     ) -> (Self, Answer) {
@@ -243,13 +252,13 @@ impl Entry {
                 | State::Closed
         );
         if !rests {
-            return (self, Answer::Recorded);
+            return self.learnt_again(&learnt, reader, now);
         }
         let doubted = matches!(self.state, State::Unknown { .. } | State::Refused { .. });
         let transaction = self.transaction_of(&learnt);
         let learnt = match learnt {
             ChainVerdict::Earlier(text, terms) if transaction.is_some() => {
-                return self.learn_earlier(text, terms, owner, taken, now);
+                return self.learn_earlier(text, terms, reader, taken, now);
             }
             learnt => learnt,
         };
@@ -257,10 +266,16 @@ impl Entry {
             || matches!(self.state, State::Released) && self.payment.mode == Mode::Before;
         match (&learnt, transaction) {
             (ChainVerdict::Captured(_), Some(transaction)) => {
-                if doubted && (owner || !never_ran) {
-                    let to = if owner { Requester::Claimer } else { Requester::UnprovenRepeat };
-                    // Whoever sent it last may still say that it moved, and works for it no more.
-                    self.grant();
+                if doubted && (reader != Reader::Other || !never_ran) {
+                    let to = match reader {
+                        Reader::Owner(_) => Requester::Claimer,
+                        Reader::Other => Requester::UnprovenRepeat,
+                    };
+                    // Whoever sent it last may still say that it moved, and works for it no more:
+                    // unless it is the owner itself.
+                    if reader != Reader::Owner(Some(self.fence)) {
+                        self.grant();
+                    }
                     return self.captured(transaction, to, now);
                 }
                 self.state = if never_ran {
@@ -295,6 +310,22 @@ impl Entry {
         (self, Answer::Recorded)
     }
 
+    /// Answers an owner whose verdict the row has recorded, and who has lost the answer.
+    fn learnt_again(self, learnt: &ChainVerdict, reader: Reader, now: UnixTime) -> (Self, Answer) {
+        let named = self.transaction_of(learnt);
+        if reader != Reader::Owner(Some(self.fence)) || named.is_none() || named != self.owned() {
+            return (self, Answer::Recorded);
+        }
+        match self.say_again(now) {
+            (entry, Answer::Replay(_)) => {
+                let fence = entry.fence;
+                (entry, Answer::Granted { fence })
+            }
+            (entry, Answer::Stale) => (entry, Answer::Recorded),
+            told => told,
+        }
+    }
+
     /// The transaction that a verdict names.
     fn transaction_of(&self, learnt: &ChainVerdict) -> Option<TxHash> {
         match learnt {
@@ -312,7 +343,7 @@ impl Entry {
         mut self,
         transaction: String,
         terms: SignedTerms,
-        owner: bool,
+        reader: Reader,
         taken: Taken,
         now: UnixTime,
     ) -> (Self, Answer) {
@@ -320,7 +351,7 @@ impl Entry {
         let SignedTerms { amount, pay_to, .. } = terms;
         (self.payment.amount, self.payment.pay_to) = (amount, pay_to);
         if covers {
-            return self.learn(ChainVerdict::Captured(transaction), owner, taken, now);
+            return self.learn(ChainVerdict::Captured(transaction), reader, taken, now);
         }
         self.watch.asked = true;
         let since = self.doubted_since(now);

@@ -92,12 +92,14 @@ impl Entry {
     fn has_recorded(&self, result: &Outcome) -> bool {
         let Outcome::Settled(text) = result else { return false };
         let reported = self.payment.transaction(text);
-        reported.is_some() && reported == self.transaction()
+        // Of what moves together with other payments, the row does not keep the one that is named.
+        let is_pending = self.transaction() == Some(TxHash::PENDING);
+        reported.is_some() && (reported == self.transaction() || is_pending)
     }
 
     /// Answers the holder whose first answer was lost: the row has moved, and moves no further. A
     /// response that is not handed out was for no holder.
-    fn say_again(mut self, now: UnixTime) -> (Self, Answer) {
+    pub(super) fn say_again(mut self, now: UnixTime) -> (Self, Answer) {
         let fence = self.fence;
         match &mut self.state {
             State::Delivering { lease, .. } => {
@@ -206,7 +208,7 @@ impl Entry {
 
     pub(super) fn fulfil(mut self, delivery: Delivery, now: UnixTime) -> (Self, Answer) {
         if delivery == Delivery::Unsent {
-            return self.unsent();
+            return self.unsent(now);
         }
         let (transaction, sold) = match self.state {
             State::Delivering { transaction, sold, .. } => (transaction, sold),
@@ -233,12 +235,19 @@ impl Entry {
         (self, Answer::Recorded)
     }
 
-    /// Records that a stored response was handed to no one by this holder.
-    fn unsent(mut self) -> (Self, Answer) {
-        if !self.sealed || !matches!(self.state, State::Delivered { .. }) {
-            return (self, Answer::Stale);
+    /// Records that a response was handed to no one by this holder: a stored one waits for its
+    /// payer, and of a stream nothing is left.
+    fn unsent(mut self, now: UnixTime) -> (Self, Answer) {
+        match self.state {
+            State::Delivered { .. } if self.sealed => self.handed = false,
+            State::Delivering { transaction, streaming: true, sold, .. } => {
+                self.state = undelivered(transaction, sold, now);
+            }
+            State::Manual { why: Why::StreamLost, transaction: Some(transaction) } => {
+                self.state = undelivered(transaction, None, now);
+            }
+            _ => return (self, Answer::Stale),
         }
-        self.handed = false;
         (self, Answer::Recorded)
     }
 
