@@ -159,15 +159,16 @@ export async function askBound(env, binding, question, milliseconds, bytes) {
 }
 
 /**
- * The number of the gate's route table that is stored, 0 if none is written there; undefined if it cannot be read.
+ * The gate's route table that is stored, with its number, 0 if none is written there; undefined if it cannot be read.
  *
  * @param {Record<string, any>} env
  * @param {number} milliseconds
  */
-export async function numberOfTable(env, milliseconds) {
+export async function readTable(env, milliseconds) {
   const read = async () => {
-    const { metadata } = await env.CONFIG.getWithMetadata('routes');
-    return Number.isSafeInteger(metadata?.number) && metadata.number > 0 ? metadata.number : 0;
+    const { value, metadata } = await env.CONFIG.getWithMetadata('routes');
+    const number = Number.isSafeInteger(metadata?.number) && metadata.number > 0 ? metadata.number : 0;
+    return { number, text: value ?? '' };
   };
   try {
     return await race(read(), milliseconds, undefined);

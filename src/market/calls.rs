@@ -8,7 +8,7 @@ use farebox_core::skills::message::{
     CallOutcome, Forward, MAX_BODY_BYTES, Proven, SellerAnswer, SellerCall, ShelfDraft, Through,
     TreasuryAnswer,
 };
-
+use farebox_core::skills::table::StoredTable;
 use farebox_core::treasury::version;
 use wasm_bindgen::prelude::*;
 
@@ -92,8 +92,8 @@ extern "C" {
     #[wasm_bindgen(js_name = putTable)]
     fn put_table(env: &JsValue, table: &str, number: f64, milliseconds: u32) -> js_sys::Promise;
 
-    #[wasm_bindgen(js_name = numberOfTable)]
-    fn number_of_table(env: &JsValue, milliseconds: u32) -> js_sys::Promise;
+    #[wasm_bindgen(js_name = readTable)]
+    fn read_table(env: &JsValue, milliseconds: u32) -> js_sys::Promise;
 }
 
 /// The answer of the market's object; `None` if it is down.
@@ -363,10 +363,11 @@ pub(super) async fn table_put(env: &JsValue, table: &str, number: u64) -> bool {
     settled(put).await.is_some_and(|put| put.is_truthy())
 }
 
-/// The number of the gate's route table that is stored, 0 if it has none; `None` if it cannot be read.
-pub(super) async fn table_number(env: &JsValue) -> Option<u64> {
-    let number = settled(number_of_table(env, KV_MS)).await?.as_f64();
-    number.map(|number| number as u64)
+/// The gate's route table that is stored; `None` if it cannot be read.
+pub(super) async fn stored_table(env: &JsValue) -> Option<StoredTable> {
+    let found = settled(read_table(env, KV_MS)).await?;
+    let number = member(&found, "number").as_f64()? as u64;
+    Some(StoredTable { number, text: member(&found, "text").as_string()? })
 }
 
 /// Puts a shelf into the archive; what the archive then has under its name.

@@ -87,6 +87,19 @@ describe('a market that is put back to a backup', () => {
     assert.equal(kv.written.length, length + 1);
   });
 
+  //
+  it('leaves the ids of the lost time to who was paid for them', async () => {
+    const [seller, stranger] = [newOwner(), newOwner()];
+    assert.equal((await market.publish(seller, skill('taken', '$0.01'))).status, 201);
+    await written('taken', '0.01');
+    await putBack();
+    await listed();
+    await eventually('the table is of the books', () => priceOf('taken') === undefined);
+    assert.equal((await market.publish(stranger, skill('taken', '$0.02'))).status, 409);
+    assert.equal((await market.publish(seller, skill('taken', '$0.03'))).status, 201);
+    await written('taken', '0.03');
+  });
+
   it('waits for a store that cannot be read, and goes on once it can', async () => {
     kv.isMute = true;
     const reads = kv.reads;

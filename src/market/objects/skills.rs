@@ -120,7 +120,7 @@ impl SkillsObject {
 
     /// Writes the route table unless it is the one that is stored; the report of that.
     async fn write_table(&self, market: &Market) -> Result<Option<Command>> {
-        let Some(stored) = calls::table_number(&self.env).await else {
+        let Some(stored) = calls::stored_table(&self.env).await else {
             return Ok(Some(Command::TableFailed));
         };
         let Answer::Table(draft) = self.host.apply(None, Command::Table(stored))? else {

@@ -26,6 +26,10 @@ impl SkillRows<'_> {
                 self.run(query, values)
             }
             Change::Forget(id) => self.forget(id),
+            Change::Name(id, owner) => {
+                let query = "INSERT OR IGNORE INTO former_owners (id, owner) VALUES (?, ?)";
+                self.run(query, vec![id.as_str().into(), owner.as_str().into()])
+            }
             Change::Unname(ids) => {
                 let these = "IN (SELECT value FROM json_each(?))";
                 self.run(&format!("DELETE FROM former_owners WHERE id {these}"), vec![json(ids)])

@@ -48,6 +48,13 @@ impl MemoryRows {
                     self.forgotten.retain(|(known, _)| *known != id);
                     self.forgotten.push((id, gone.owner));
                 }
+                Change::Name(id, owner) => {
+                    assert!(
+                        self.forgotten.iter().all(|(known, _)| *known != id),
+                        "{id} has an owner"
+                    );
+                    self.forgotten.push((id, owner));
+                }
                 Change::Unname(ids) => self.forgotten.retain(|(id, _)| !ids.contains(id)),
                 Change::Rate(row) => _ = self.rates.insert(row.owner.clone(), row),
                 Change::Nonce(row) => self.nonces.push(row),

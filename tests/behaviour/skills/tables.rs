@@ -2,8 +2,9 @@
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::config::Routes;
-use farebox_core::skills::message::{Answer, Chore, Command};
+use farebox_core::skills::message::{Answer, Chore, Command, Labels};
 use farebox_core::skills::row::TableRow;
+use farebox_core::skills::table::StoredTable;
 use serde_json::{Value, json};
 
 use super::world::{World, echo, gated, market_of, owner, vars};
@@ -178,15 +179,62 @@ fn a_market_of_main_networks_without_an_account_of_its_own_reads_its_table() {
     assert_eq!(read(&["eip155:8453", "eip155:196"], &text), Vec::<String>::new());
 }
 
-/// Writes the table that is due beside a store of this number; the store's number from then on.
-fn stored(world: &mut World, number: u64) -> u64 {
+/// Writes the table that is due beside this one; the one that is stored from then on.
+fn rewritten(world: &mut World, stored: StoredTable) -> StoredTable {
     assert_eq!(world.send(Command::Due), Answer::Tasks(vec![Chore::Table]));
-    match world.send(Command::Table(number)) {
+    match world.send(Command::Table(stored.clone())) {
         Answer::Table(draft) => {
-            world.send(Command::TableWritten(draft.revision, Vec::new()));
-            draft.revision
+            let Checked { text, refused } = table::checked(&world.market, &draft);
+            world.send(Command::TableWritten(draft.revision, refused));
+            StoredTable { number: draft.revision, text }
         }
-        _ => number,
+        _ => stored,
+    }
+}
+
+/// The same beside an empty store of this number; the store's number from then on.
+fn stored(world: &mut World, number: u64) -> u64 {
+    rewritten(world, StoredTable { number, ..StoredTable::default() }).number
+}
+
+//
+#[test]
+pub fn an_id_of_the_time_that_the_books_have_lost_is_its_payee_s_alone() {
+    for since in 0..4 {
+        let mut world = World::new();
+        publish(&mut world, "before", &json!({}));
+        let kept = rewritten(&mut world, StoredTable::default());
+        let backup = world.rows.clone();
+        publish(&mut world, "sold", &json!({}));
+        publish(&mut world, "packed", &json!({"packs": {"starter": "$5.00"}}));
+        let lost = rewritten(&mut world, kept);
+        world.rows = backup;
+        world.send(Command::Wake);
+        // Others publish before the table is looked at, so that the number may be given again.
+        for at in 0..since {
+            publish(&mut world, &format!("since-{at}"), &json!({}));
+        }
+        let now = rewritten(&mut world, lost);
+        assert!(!now.text.contains("/s/sold") && now.text.contains("/s/before"), "{since}");
+        for id in ["sold", "packed"] {
+            let mut body = gated();
+            (body["skillId"], body["payTo"]) = (id.into(), owner(2).into());
+            let theirs = world.signed(2, "publish", "", &body).to_string();
+            let told = world.reply(Command::Publish(Labels::default(), theirs));
+            let taken = format!("Skill {id} already exists");
+            assert_eq!(told.error(), (409, taken.as_str()), "{since}");
+            publish(&mut world, id, &json!({}));
+        }
+        // Its own table names nobody anew, and a table that is none names nobody.
+        let known = world.rows.forgotten.clone();
+        assert_eq!(known.len(), 2, "{known:?}");
+        let own = rewritten(&mut world, now);
+        for text in [own.text, "[{}, 7, {\"path\": \"/s/other\"}]".to_owned(), "none".to_owned()] {
+            world.send(Command::Wake);
+            let number = world.rows.table.wanted + 1;
+            rewritten(&mut world, StoredTable { number, text });
+            assert_eq!(world.rows.forgotten, known);
+        }
     }
 }
 

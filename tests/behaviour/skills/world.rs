@@ -12,6 +12,7 @@ use farebox_core::skills::message::{
     Sale, SellerAnswer, SellerCall, TreasuryAnswer,
 };
 use farebox_core::skills::offered::{Edition, Offered};
+use farebox_core::skills::table::StoredTable;
 use farebox_core::skills::{Market, Now};
 use serde_json::{Value, json};
 
@@ -82,7 +83,8 @@ impl World {
 
     /// Asks for the route table beside a store that has the one that was written last.
     pub fn draft_table(&mut self) -> Answer {
-        self.send(Command::Table(self.rows.table.written))
+        let number = self.rows.table.written;
+        self.send(Command::Table(StoredTable { number, ..StoredTable::default() }))
     }
 
     /// The reply to a command, with what it reads of the archive.

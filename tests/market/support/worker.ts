@@ -69,7 +69,8 @@ export class Kv {
   /** What is told of the table that is stored. */
   async look(): Promise<Response> {
     this.reads += 1;
-    return this.isMute ? new Response(null, { status: 503 }) : Response.json({ metadata: { number: this.number } });
+    const value = this.written.at(-1) ?? null;
+    return this.isMute ? new Response(null, { status: 503 }) : Response.json({ value, metadata: { number: this.number } });
   }
 
   async put(text: string, number: number): Promise<Response> {

@@ -210,6 +210,8 @@ pub enum Change {
     Version(Box<VersionRow>),
     /// Deletes the skill with this id and its versions; whose it was stays known.
     Forget(String),
+    /// Adds whose an id was that no skill has.
+    Name(String, String),
     /// Deletes whose these skills were that are forgotten.
     Unname(Vec<String>),
     /// Puts how often an owner has published.

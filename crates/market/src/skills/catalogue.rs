@@ -7,13 +7,12 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use self::left::{
-    Comeback, MAX_VERSIONS, find_comeback, forget, forget_idle, forget_left_over, is_of,
-};
+use self::left::{Comeback, MAX_VERSIONS, find_comeback, forget_idle, forget_left_over};
 use self::owned::{OwnerRequest, claim, label, prove};
 use self::room::{Housed, Pace, count_publishing, end_skill};
 use super::books::{Change, Rows};
 use super::draft::GateTable;
+use super::former::{forget, is_of};
 use super::kernel::{Applied, Decision, Now};
 use super::listing::Listings;
 use super::listing_request::{ListingRequests, object, read_words, text_of};

@@ -91,7 +91,7 @@ impl Market {
                 write_typed_data(books, &self.url, &query, &body, moment)
             }
             Command::Wake => note_look(books, moment),
-            Command::Table(stored) => self.table().draft(books, stored, moment),
+            Command::Table(stored) => self.table().draft(books, &stored, moment),
             Command::TableWritten(revision, refused) => {
                 note_written(books, revision, &refused, moment)
             }

@@ -7,10 +7,11 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::books::{Change, Rows};
+use super::former::name_lost;
 use super::kernel::{Applied, Decision, Now};
 use super::message::Answer;
 use super::row::{Charges, SkillRow, TableRow, VersionRow};
-use super::table::TableDraft;
+use super::table::{StoredTable, TableDraft};
 use crate::text::{Members, list, quoted};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
@@ -45,9 +46,12 @@ impl GateTable<'_> {
     /// refuses the whole.
     ///
     /// A number that these books did not write, and have given last or not yet, is of a time that they
-    /// have lost: theirs go on after it, so that no two tables have one number.
-    pub fn draft<B: Rows>(&self, books: &B, stored: u64, moment: Now<'_>) -> Applied<B> {
+    /// have lost: theirs go on after it, so that no two tables have one number. What they may have given
+    /// since has a table of that time before it, too: whose its ids are nobody else knows.
+    pub fn draft<B: Rows>(&self, books: &B, stored: &StoredTable, moment: Now<'_>) -> Applied<B> {
         let known = books.table()?;
+        let StoredTable { number: stored, text } = stored;
+        let stored = *stored;
         if stored == known.written && known.written >= known.wanted {
             return Ok(Decision {
                 answer: Answer::Nothing,
@@ -57,7 +61,11 @@ impl GateTable<'_> {
         let is_lost = stored >= known.wanted && stored != known.written;
         let wanted = if is_lost { stored.saturating_add(1) } else { known.wanted };
         let table = TableRow { wanted, ..known };
-        let changes = (table != known).then_some(Change::Table(table));
+        let mut changes = match stored > known.written {
+            true => name_lost(books, text)?,
+            false => Vec::new(),
+        };
+        changes.extend((table != known).then_some(Change::Table(table)));
         let mut routes = Vec::new();
         let mut sold = books.catalogue(None, u32::MAX)?;
         sold.sort_by_key(|(skill, _)| skill.has_place(moment.now));
@@ -68,7 +76,7 @@ impl GateTable<'_> {
         }
         let draft = TableDraft { revision: table.wanted, own: self.first_routes(), routes };
         let answer = Answer::Table(Box::new(draft));
-        Ok(Decision { answer, changes: changes.into_iter().collect() })
+        Ok(Decision { answer, changes })
     }
 
     /// The operator's routes, and that of the market's fee, one for all skills that wait for it. The

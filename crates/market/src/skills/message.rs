@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::offered::{Cursor, Edition, Offered};
-use super::table::TableDraft;
+use super::table::{StoredTable, TableDraft};
 
 /// A command. The Worker passes on what came; the object decides everything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,9 +35,9 @@ pub enum Command {
     TypedData(String, String),
     /// Has the gate's route table looked at: what it is stored in has a life of its own.
     Wake,
-    /// Reads the route table as it has to be, beside the number of the one that is stored, 0 if that
-    /// has none; answered with [`Answer::Table`], or [`Answer::Nothing`] if it is written already.
-    Table(u64),
+    /// Reads the route table as it has to be, beside the one that is stored; answered with
+    /// [`Answer::Table`], or [`Answer::Nothing`] if it is written already.
+    Table(StoredTable),
     /// The table of this revision was written, without the routes of the skills that the gate's
     /// reader refused, each with the reason.
     TableWritten(u64, Vec<(String, String)>),

@@ -25,6 +25,7 @@ mod decided;
 mod dispatch;
 pub mod document;
 mod draft;
+mod former;
 pub mod forwarded;
 pub mod index;
 pub mod invoke;

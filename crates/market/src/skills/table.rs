@@ -5,6 +5,15 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+/// The table that the gate has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredTable {
+    /// The state of the catalogue that it was written from, 0 if none is noted there.
+    pub number: u64,
+    /// The routes, a JSON list.
+    pub text: String,
+}
+
 /// A table to be written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableDraft {

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::skills::books::{Change, Rows};
+use crate::skills::former::forget;
 use crate::skills::price::GRACE_MS;
 use crate::skills::row::{SkillRow, VersionRow};
 
@@ -16,10 +17,6 @@ pub(super) const MAX_LEFT_OVER: (u32, u32) = (500, 8);
 
 /// Most skills of an owner that are kept after they were taken back and never used.
 const MAX_IDLE: usize = 20;
-/// Ids of forgotten skills at most whose former owners stay known, and how many of the older ones
-/// leave at once.
-const MAX_FORMER: (u32, u32) = (10_000, 64);
-
 /// How a skill that made room for another comes back.
 pub(super) enum Comeback {
     /// As it was: with what its versions have sold.
@@ -64,12 +61,6 @@ fn has_terms_of(old: &VersionRow, version: &VersionRow) -> bool {
     *old == version
 }
 
-/// Whether an id that no skill has may be this owner's: a buyer who knows it is led to no one else.
-pub(super) fn is_of<B: Rows>(books: &B, id: &str, owner: &str) -> Result<bool, B::Error> {
-    let former = books.forgotten(id)?;
-    Ok(former.is_none_or(|former| former == owner))
-}
-
 /// The skills of an owner that are forgotten once this one was taken back: others that were never
 /// used, beyond the newest.
 pub(super) fn forget_idle<B: Rows>(
@@ -98,16 +89,4 @@ pub(super) fn forget_left_over<B: Rows>(
     left.retain(|id| *id != published);
     left.extend(is_anew.then(|| String::from(published)));
     forget(books, left)
-}
-
-/// Forgets skills, and whose the oldest were that were forgotten.
-pub(super) fn forget<B: Rows>(books: &B, ids: Vec<String>) -> Result<Vec<Change>, B::Error> {
-    let (most, step) = MAX_FORMER;
-    let more = u32::try_from(ids.len()).unwrap_or(most);
-    let old = books.former(most.saturating_sub(more), step)?;
-    let mut changes: Vec<Change> = ids.into_iter().map(Change::Forget).collect();
-    if !old.is_empty() {
-        changes.push(Change::Unname(old));
-    }
-    Ok(changes)
 }
