@@ -19,9 +19,29 @@ async function followed(first: string, states: readonly string[], reason?: strin
     wait: async (milliseconds) => {
       calls.waited += milliseconds;
     },
+    now: () => calls.waited,
   });
   return { ...outcome, calls };
 }
+
+//
+test('a service that answers late is asked for a minute by the clock', async () => {
+  const clock = { now: 5_000, asked: 0 };
+  const outcome = await followPaymentLink({
+    paymentId: 'a2a_1',
+    pay: async () => ({ status: 'pending' }),
+    status: async () => {
+      clock.asked += 1;
+      clock.now += 30_000;
+      return { status: 'settling' };
+    },
+    wait: async (milliseconds) => {
+      clock.now += milliseconds;
+    },
+    now: () => clock.now,
+  });
+  assert.deepEqual([outcome.status, outcome.final, clock], ['settling', false, { now: 71_000, asked: 2 }]);
+});
 
 test('a payment by link is asked for every three seconds for a minute, and paid by one call', async () => {
   const completed = await followed('pending', [...Array.from({ length: 18 }, () => 'pending'), 'completed']);

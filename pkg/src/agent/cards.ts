@@ -243,6 +243,8 @@ export async function followPaymentLink(options: {
   readonly status: (paymentId: string) => Promise<PaymentLinkState>;
   /** Waits; for tests [the clock]. */
   readonly wait?: (milliseconds: number) => Promise<void>;
+  /** Milliseconds of a clock that only rises; for tests. */
+  readonly now?: () => number;
 }): Promise<PaymentLinkState & { readonly text: string; readonly final: boolean }> {
   const {
     paymentId,
@@ -252,9 +254,12 @@ export async function followPaymentLink(options: {
       new Promise((resolve) => {
         setTimeout(resolve, milliseconds);
       }),
+    now = () => performance.now(),
   } = options;
   let state = await pay(paymentId);
-  for (let elapsed = 0; ; ) {
+  // An answer may take as long as ten waits: they count as well.
+  for (const begun = now(); ; ) {
+    const elapsed = Math.round(now() - begun);
     const refused = state.success === false;
     const said = [refused ? state.errorReason : undefined, state.reason, state.errorReason];
     // A state of another form says nothing.
@@ -267,7 +272,6 @@ export async function followPaymentLink(options: {
     };
     if (next.do !== 'wait') return { ...state, text: next.text ?? '', final: next.do === 'done' };
     await wait(next.waitMs ?? 0);
-    elapsed += next.waitMs ?? 0;
     // The payment was sent: an answer that is lost says nothing of it.
     state = await asks(paymentId).catch(() => state);
   }
