@@ -13,6 +13,7 @@
  * @property {boolean} [holds] whether the first page holds the object
  * @property {readonly string[]} first tables that are read before the others
  * @property {readonly string[]} counts tables whose rows do not count as held: they go when a copy comes
+ * @property {string | null} [note] name of the number that an object keeps of the second in which it is let go
  */
 
 /** @typedef {string | number | ArrayBuffer | null} Value */
@@ -110,7 +111,10 @@ function free(sql, command) {
  * @param {CopyCommand} command
  */
 function open(sql, command) {
-  if (stateOf(sql, command).state === 'held') sql.exec(`UPDATE ${MARK} SET opened = 1`);
+  if (stateOf(sql, command).state === 'held') {
+    sql.exec(`UPDATE ${MARK} SET opened = 1`);
+    if (command.note) sql.exec('INSERT OR REPLACE INTO meta VALUES (?, ?)', command.note, Math.floor(Date.now() / 1000));
+  }
   return stateOf(sql, command);
 }
 

@@ -1,7 +1,8 @@
 //! Debts that the operator's own treasury pays back.
 
 use farebox_core::gate::Gate;
-use farebox_core::ledger::report::{Decision, Undecided};
+use farebox_core::ledger::report::{ALWAYS, Decision, LOOKED, Undecided};
+use farebox_core::ledger::restored::Restored;
 use farebox_core::ledger::shard::Decided;
 use farebox_core::ledger::state::{RefundBegin, Undelivered};
 use farebox_core::ledger::{Entry, State};
@@ -248,6 +249,37 @@ pub fn what_may_have_been_paid_back_before_a_restore_is_left_to_people() {
         world.ledger.recovery = world.gate.plan().clone();
         world.pass(90_000);
         assert_eq!(world.treasury.paid(), paid, "{restored}");
+    }
+}
+
+//
+#[test]
+pub fn a_debt_that_came_by_a_copy_is_left_to_people_though_nothing_was_sold_meanwhile() {
+    for (after, is_begun) in [(0, false), (1, false), (0, true), (1, true)] {
+        let mut world = indebted();
+        if is_begun {
+            // It refuses for an hour, and the copied gate's operator pays by hand meanwhile.
+            world.treasury.plan.push_back(Luck::Refuses(403, "payouts_budget_exceeded"));
+            wake(&mut world);
+            assert_eq!(begun(&row(&world)).unwrap().key.as_deref(), Some(KEY));
+        }
+        let restored = row(&world).created.secs() + after;
+        let restored = Restored::new(restored, world.gate.plan());
+        world.ledger.recovery = restored.plan(world.gate.plan()).clone();
+        world.ledger.start_again(world.now());
+        let orders = world.treasury.orders.len();
+        let mut people = world.clone();
+        world.pass(90_000);
+        assert_eq!(world.treasury.orders.len() > orders, after == 0, "{after} {is_begun}");
+        let begin = |known_since| {
+            let key = None;
+            restored.decision(Decision::Refunding { known_since, key, sold: false })
+        };
+        if !is_begun && after == 1 {
+            let refused = Err(Undecided::RefundRestored);
+            assert_eq!(decide(&mut people, &begin(ALWAYS)), refused);
+            assert_eq!(decide(&mut people, &begin(LOOKED)), Ok(()));
+        }
     }
 }
 

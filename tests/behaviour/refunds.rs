@@ -5,7 +5,7 @@ use farebox_core::evm::rpc::TRANSFER;
 use farebox_core::gate::Gate;
 use farebox_core::gate::operator::{OperatorStep, QueryStep};
 use farebox_core::gate::reply::{Body, Reply};
-use farebox_core::ledger::report::{Decision, Undecided};
+use farebox_core::ledger::report::{ALWAYS, Decision, LOOKED, Undecided};
 use farebox_core::ledger::shard::Decided;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
@@ -361,10 +361,11 @@ fn a_debt_of_before_a_restore_is_paid_back_by_a_word_of_its_own() {
     assert_eq!(debt.decide(&refunding(restored - 1)), Ok(()));
     let mut vars = gate_vars();
     for (closed, body, expected) in [
-        (None, json!({}), Some(0)),
+        (None, json!({}), Some(ALWAYS)),
+        (None, json!({"restored": true}), Some(LOOKED)),
         (Some(BEGIN), json!({}), Some(BEGIN)),
         (Some(BEGIN), json!({"restored": false}), Some(BEGIN)),
-        (Some(BEGIN), json!({"restored": true}), Some(0)),
+        (Some(BEGIN), json!({"restored": true}), Some(LOOKED)),
         (Some(BEGIN), json!({"restored": "yes"}), None),
         (Some(BEGIN), json!({"because": true}), None),
     ] {
@@ -470,7 +471,7 @@ pub fn who_refunds_begins_and_ends_that_and_decides_and_sees_nothing_else() {
         (
             "refunding",
             json!({"key": "till"}),
-            json!({"refunding": {"known_since": 0, "key": "till", "sold": false}}),
+            json!({"refunding": {"known_since": ALWAYS, "key": "till", "sold": false}}),
         ),
         (
             "not-refunded",

@@ -34,6 +34,7 @@ async function until(is: () => Promise<boolean>): Promise<void> {
   assert.fail('it did not come');
 }
 
+// A-842
 test('a ledger moves: what was paid is answered from its rows, and channels go on', { timeout: 240_000 }, async () => {
   await world.gate('first', world.withSessions());
   const sold = [await world.pay('/report'), await world.pay('/report-before')];
@@ -86,6 +87,13 @@ test('a ledger moves: what was paid is answered from its rows, and channels go o
     audit.items.map(({ difference }) => difference),
     ['0'],
   );
+  // Somebody may have paid back where it was copied, since then.
+  assert.match(restored.err, /--restored/);
+  const begin = (body: string) =>
+    fetch(`${world.url}/_farebox/payments/${due[2]?.id}/refunding`, { method: 'POST', body, headers: world.operator });
+  const blind = await begin('{"key":"a-program"}');
+  assert.deepEqual([blind.status, ((await blind.json()) as { code: string }).code], [409, 'refund_restored']);
+  assert.equal((await begin('{"key":"a-program","restored":true}')).status, 200);
 });
 
 // A-828

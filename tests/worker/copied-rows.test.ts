@@ -77,6 +77,26 @@ async function rowsOf(object: string, bytes: number, between: (page: number) => 
 
 const numberOf = (line: string): number => (JSON.parse(line) as [string, { id: number }])[1].id;
 
+// A-842
+test('an object of the ledger keeps the second in which it answers by a copy, and no copy has it before', async () => {
+  const command = { ...COPY, note: 'restored' };
+  const noted = async (object: string): Promise<readonly { value: number }[]> =>
+    (await rowsOf(object, 1_000)).map((line) => JSON.parse(line)[1]).filter(({ name }) => name === 'restored');
+  await ask('noted', { sql: TABLES });
+  const begun = Math.floor(Date.now() / 1000);
+  for (const deed of ['hold', 'take'])
+    await ask('noted', { command: { ...command, do: deed, page: 0 }, lines: '["meta",{"name":"restored","value":7}]\n' });
+  assert.deepEqual(await noted('noted'), [{ name: 'restored', value: 7 }], 'as it was copied');
+  assert.equal(JSON.parse(await ask('noted', { command: { ...command, do: 'open' } })).state, 'open');
+  const [first, ...more] = await noted('noted');
+  assert.deepEqual(more, []);
+  assert.ok(first && first.value >= begun && first.value <= Date.now() / 1000, JSON.stringify(first));
+  // Another one has no such number.
+  await ask('unnoted', { sql: TABLES });
+  for (const deed of ['hold', 'open']) await ask('unnoted', { command: { ...COPY, note: null, do: deed } });
+  assert.deepEqual(await noted('unnoted'), []);
+});
+
 test('values come back as they were, page by page', async () => {
   const texts = ['', 'a"b\\', 'line\nend\r\u2028\u2029\u0000', '\u{1f4b8}', "x'; DROP TABLE payments; --"];
   const rows: Statement[] = [];

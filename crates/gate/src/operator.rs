@@ -47,7 +47,7 @@ use farebox_common::payment::TxHash;
 use farebox_common::problem::Code;
 use farebox_ledger::attempts::FailureStreak;
 use farebox_ledger::entry::RefundPlan;
-use farebox_ledger::report::{Decision, Filter, ObjectRequest};
+use farebox_ledger::report::{ALWAYS, Decision, Filter, ObjectRequest};
 use farebox_wire::x402::extension::diagnostic::DiagnosticCode;
 
 /// Prefix of the operator's paths.
@@ -233,7 +233,8 @@ impl OperatorRequests<'_> {
             OperatorPath::Decision(id, what) => {
                 let id = checked_id(id)?;
                 let Some(body) = request.body else { return Ok(Plan::Body) };
-                let decision = decision(what, body, self.restore.at.map_or(0, UnixTime::secs))?;
+                let decision =
+                    decision(what, body, self.restore.at.map_or(ALWAYS, UnixTime::secs))?;
                 if reporter == Reporter::Payee && !names_program(&decision) {
                     return Err(Wrong::named("key"));
                 }

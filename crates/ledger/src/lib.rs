@@ -2,8 +2,9 @@
 //!
 //! [`state`] lists the states of a payment, [`entry`] moves it, [`command`] has the messages,
 //! [`row`] the stored form, [`inquiry`] the questions to the chain, [`read`] the lookup of a
-//! receipt, [`report`] the operator's requests, [`attempts`] the failures of each client, [`quota`]
-//! the free requests. [`shard`] is the ledger object around all of it.
+//! receipt, [`report`] the operator's requests, [`restored`] what a copy changes that came back,
+//! [`attempts`] the failures of each client, [`quota`] the free requests. [`shard`] is the ledger
+//! object around all of it.
 #![no_std]
 
 extern crate alloc;
@@ -16,6 +17,7 @@ pub mod mark;
 pub mod quota;
 pub mod read;
 pub mod report;
+pub mod restored;
 pub mod room;
 pub mod row;
 pub mod shard;

@@ -124,6 +124,11 @@ read_struct!(Filter { state, payer, route, from, to; starts });
 /// Parameters for the beginning of a column.
 pub const STARTS: [&str; 4] = ["id", "key", "transaction", "correlation_id"];
 
+/// The time since which rows are known for whoever has looked for an earlier transfer.
+pub const LOOKED: u64 = 0;
+/// The same where no row is older than what is known.
+pub const ALWAYS: u64 = 1;
+
 /// The operator's decision about one payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -131,7 +136,7 @@ pub enum Decision {
     /// The operator begins to pay back. What is owed for a payment of before this second may have
     /// been paid back already: a restored row does not know.
     Refunding {
-        /// The second since which the rows are known.
+        /// The second since which the rows are known; [`LOOKED`] or [`ALWAYS`] without one.
         known_since: u64,
         /// The key of the program that begins.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -368,9 +368,9 @@ fn is_write_of(change: &Change, slot: &Slot) -> bool {
 }
 
 /// Facts that a decision of this gate's objects depends on beside the rows.
-fn scene<'g>(gate: &'g Gate, rows: &LedgerRows, now: UnixTime) -> Scene<'g> {
+fn scene<'g>(gate: &'g Gate, rows: &'g LedgerRows, now: UnixTime) -> Scene<'g> {
     let (notifies, has_room) = (gate.webhook().is_some(), !room(gate, rows).is_full());
-    Scene { plan: gate.plan(), notifies, has_room, now }
+    Scene { plan: rows.restored.plan(gate.plan()), notifies, has_room, now }
 }
 
 fn room(gate: &Gate, rows: &LedgerRows) -> Room {

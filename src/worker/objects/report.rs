@@ -43,7 +43,7 @@ impl Txn<'_> {
                 self.sums(Conditions::of(&filter), place)
             }
             ObjectRequest::Count => self.counts(),
-            ObjectRequest::Decide { id, decision } => self.decide(&id, &decision),
+            ObjectRequest::Decide { id, decision } => self.decide(&id, decision),
             // Being asked has opened the object; its alarm is looked after behind every answer.
             ObjectRequest::Wake => Ok(Report::Awake),
             ObjectRequest::Failures { limit } => Ok(Report::Failing(self.failures(limit))),
@@ -136,8 +136,9 @@ impl Txn<'_> {
         Ok(Report::Counts { rows, oldest_unknown, failing: self.failing_counts(), bytes })
     }
 
-    fn decide(&mut self, id: &str, decision: &Decision) -> Result<Report> {
-        Ok(match Shard::decide(id, decision, self.rows, &self.scene())? {
+    fn decide(&mut self, id: &str, decision: Decision) -> Result<Report> {
+        let decision = self.rows.restored.decision(decision);
+        Ok(match Shard::decide(id, &decision, self.rows, &self.scene())? {
             Decided::NoRow => Report::Item(None),
             Decided::Undecided(why) => Report::Undecided(why),
             Decided::Done(slot, changes) => {

@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use farebox_core::gate::Gate;
 use farebox_core::ledger::entry::Entry;
+use farebox_core::ledger::restored::{NOTE, Restored};
 use farebox_core::ledger::shard::{self, Response, Slot};
 use farebox_core::ledger::take::Named;
 use farebox_core::payment::{OnChain, TxHash};
@@ -39,6 +40,8 @@ pub(super) struct LedgerRows {
     gate: Rc<Gate>,
     /// Entries written last: their payments are most likely to be asked for next.
     recent: RefCell<VecDeque<Known>>,
+    /// The word that the rows are those of a copy.
+    pub(super) restored: Restored,
     open_owners: OpenOwners,
     common: CommonRows,
     /// Bytes of the database, as of the last measurement, and about those written since then.
@@ -68,10 +71,11 @@ impl LedgerRows {
             return Err(JsValue::from_str(MOVING));
         }
         let common = CommonRows::open(&sql)?;
-        let rows = Self {
+        let mut rows = Self {
             sql,
             common,
             gate,
+            restored: Restored::default(),
             open_owners: OpenOwners::default(),
             bytes: Cell::new(0),
             grown: Cell::new(0),
@@ -79,6 +83,7 @@ impl LedgerRows {
             has_aliases: Cell::new(true),
             has_moved: Cell::new(true),
         };
+        rows.restored = Restored::new(rows.noted(NOTE)?.unwrap_or(0), rows.gate.plan());
         rows.measure();
         rows.has_aliases.set(rows.finds("SELECT 1 FROM aliases LIMIT 1", Vec::new())?);
         rows.has_moved.set(rows.finds("SELECT 1 FROM moved LIMIT 1", Vec::new())?);

@@ -26,6 +26,7 @@ use farebox_channel::config::ChannelId;
 use farebox_channel::index::{self, channel_object};
 use farebox_channel::payee::call::object as payee_object;
 use farebox_common::problem::Code;
+use farebox_ledger::restored::NOTE;
 
 /// The command that brings a page.
 const TAKE: &str = "take";
@@ -119,6 +120,7 @@ impl CopyCall {
             "holds": matches!(of.tables, CopiedTables::Channel | CopiedTables::Payee),
             "first": FIRST,
             "counts": COUNTS,
+            "note": (of.tables == CopiedTables::Ledger).then_some(NOTE),
         });
         Self {
             object: of.object.clone(),

@@ -8,7 +8,7 @@ use super::query::Wrong;
 use farebox_base::encoding::json;
 use farebox_common::payment::TxHash;
 use farebox_ledger::entry::RefundPlan;
-use farebox_ledger::report::{Decision, Resolution};
+use farebox_ledger::report::{Decision, LOOKED, Resolution};
 
 /// Longest body of an operator's request, bytes.
 pub const MAX_BODY_BYTES: usize = 4 * 1024;
@@ -141,7 +141,7 @@ pub(super) fn decision(what: What, body: &str, restored: u64) -> Result<Decision
     };
     Ok(match what {
         What::Refunding => {
-            let known_since = if switch("restored")? { 0 } else { restored };
+            let known_since = if switch("restored")? { LOOKED } else { restored };
             let (key, sold) = (key()?, switch("sold")?);
             // Without a key no one could say later that it is paid back after all; under that of the
             // treasury two would go on with one begin.

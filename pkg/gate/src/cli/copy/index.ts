@@ -121,7 +121,8 @@ async function restoreAt(operator: Operator, source: string): Promise<void> {
   }
   await deed({ do: 'end' });
   const then = copy.closed ? '' : ' Keep LEDGER_CLOSED_BEFORE for as long as docs/upkeep.md, "Restore from a backup", says.';
-  tell(`All rows of ${source} are there, as they were copied.${then}\n`);
+  const owed = 'What they owe may have been paid back since the copy: a refund of it needs --restored.';
+  tell(`All rows of ${source} are there, as they were copied. ${owed}${then}\n`);
 }
 
 const isListed = (name: string): boolean => name.startsWith(CHANNELS) || name.startsWith(PAYEES);
