@@ -40,7 +40,7 @@ fn receipt(from: &str, to: &str, units: &str, block: u64) -> Value {
     })
 }
 
-fn challenge(world: &mut World, client: &str, number: u8, agent: &str) -> Told {
+pub fn challenge(world: &mut World, client: &str, number: u8, agent: &str) -> Told {
     let request = world.request(number, &json!({"passport_agent_id": agent}));
     let evidence = Some(replies(&[json!("0x14a34"), json!("0x64")]));
     let client = client.to_owned();
@@ -48,7 +48,7 @@ fn challenge(world: &mut World, client: &str, number: u8, agent: &str) -> Told {
 }
 
 /// Shows a transaction for a challenge, and the node this receipt.
-fn show(world: &mut World, number: u8, body: &Value, receipt: &Value) -> Told {
+pub fn show(world: &mut World, number: u8, body: &Value, receipt: &Value) -> Told {
     let request = world.request(number, body);
     let evidence = Some(replies(&[json!("0x14a34"), receipt.clone()]));
     world.told(Command::Session { request, identity: None, evidence })
@@ -125,7 +125,7 @@ fn transferred(number: u8, told: &Told, block: u64) -> (String, Value) {
 }
 
 /// Shows a transfer for a challenge.
-fn bind(world: &mut World, number: u8, agent: &str, told: &Told, block: u64) -> Told {
+pub fn bind(world: &mut World, number: u8, agent: &str, told: &Told, block: u64) -> Told {
     let (hash, receipt) = transferred(number, told, block);
     let told = show(world, number, &proof(agent, told, &hash), &receipt);
     if let Some(token) = told.body["seller_session_token"].as_str() {
@@ -447,10 +447,10 @@ pub fn a_network_asks_for_twenty_bonds_in_an_hour() {
 }
 
 /// The seller whose key is known.
-const SIGNS: u8 = 201;
+pub const SIGNS: u8 = 201;
 
 /// Asks for a bond with a signature of the wallet over the changed text.
-fn signed_challenge(world: &mut World, agent: &str, change: fn(String) -> String) -> Told {
+pub fn signed_challenge(world: &mut World, agent: &str, change: fn(String) -> String) -> Told {
     let at = UnixTime::from_secs(world.now / 1000).rfc3339();
     let text = format!(
         "QuotaDEX Seller Bond\nexchange: {URL}\nnetwork_profile: live-testnet\nseller_id: {}\n\

@@ -11,6 +11,7 @@ mod entrusted;
 mod errands;
 mod feeds;
 mod holds;
+mod identities;
 mod jobs;
 mod keep;
 pub mod life;

@@ -7,7 +7,7 @@
 //! for the wallet, or has its session, another that strangers cannot use up.
 //!
 //! A transfer tells that the wallet paid, not that its owner asked: a merchant, or another exchange, may
-//! have named payee and amount. So whoever has signed once, or has an identity, is bound anew by what was
+//! have named payee and amount. So whoever has signed once, or has had an identity, is bound anew by what was
 //! signed, or asked for with the session, alone.
 
 use alloc::boxed::Box;

@@ -132,17 +132,15 @@ impl Sellers<'_> {
             let why = "The identity does not belong to this seller.";
             Ok(Decision::reply(refusal(403, "SELLER_PASSPORT_MISMATCH", why)))
         };
-        // An agent that was only claimed binds no one.
-        let is_its = !seller.is_bound() || seller.agent == asked.agent;
         match (identity, &asked.renewal) {
             (Some(identity), _) => {
-                let is_same = !seller.has_identity() || seller.subject == identity.subject;
+                let is_same = seller.agent == asked.agent && seller.subject == identity.subject;
                 let is_it = is_of(identity, &seller.id, &asked.agent);
-                if !is_it || !is_its || !is_same {
+                if !is_it || seller.has_identity() && !is_same {
                     return mismatch();
                 }
                 let subject = identity.subject.clone();
-                let row = SellerRow { agent: asked.agent, subject, ..seller };
+                let row = SellerRow { agent: asked.agent, subject, ..seller.without_bond() };
                 Ok(self.sessions.open(&known, row, SellerProof::Identity, tick))
             }
             (None, Some(token)) => {
@@ -150,7 +148,7 @@ impl Sellers<'_> {
                 if !is_right || !seller.is_bound() {
                     return Ok(Decision::reply(no_proof()));
                 }
-                if !is_its {
+                if seller.agent != asked.agent {
                     return mismatch();
                 }
                 Ok(self.sessions.open(&known, seller, SellerProof::Bond { renewal: None }, tick))

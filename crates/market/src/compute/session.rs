@@ -53,6 +53,15 @@ impl SellerRow {
         self.is_bound() && !self.subject.starts_with(WALLET_PROOF)
     }
 
+    /// This seller without what a bond has opened, and can open: the wallet paid, and its owner may not
+    /// have asked.
+    pub(super) fn without_bond(self) -> Self {
+        if self.renewal.is_empty() {
+            return self;
+        }
+        Self { epoch: self.epoch.saturating_add(1), renewal: String::new(), ..self }
+    }
+
     /// Whether it is bound, and is bound anew by its own request alone, which it can sign, or send with the
     /// session that its identity opens.
     pub(super) fn binds_itself(&self) -> bool {

@@ -103,6 +103,8 @@ impl Bonds<'_> {
         let row = SellerRow {
             agent: agent.to_string(),
             subject: format!("{WALLET_PROOF}{}", seller.id),
+            // Strangers bind it no more than while the identity was its proof.
+            signs: seller.signs || seller.has_identity(),
             // What another agent opened ends here.
             epoch: seller.epoch.saturating_add(1),
             renewal: self.sessions.hash_renewal(&token),

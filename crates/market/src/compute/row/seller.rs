@@ -77,7 +77,7 @@ pub struct SellerRow {
     /// How many events tell of it in that hour.
     #[serde(default)]
     pub told: u32,
-    /// Whether its wallet has signed a request for a bond.
+    /// Whether its wallet has signed a request for a bond, or it had an identity before one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub signs: bool,
 }
