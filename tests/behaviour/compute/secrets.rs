@@ -3,11 +3,12 @@
 
 use farebox_core::compute::Gateway;
 use farebox_core::compute::message::{Answer, Callback, Command, TillPayment};
-use farebox_core::compute::row::{HoldKind, JobState, QuoteState};
+use farebox_core::compute::row::{HoldKind, JobState, QuoteState, SellerRow};
 use farebox_core::compute::settings::{Profile, ProfileSettings, Unjudged};
 use farebox_core::secret::Secret;
 use serde_json::{Value, json};
 
+use super::bonds::{SIGNS, bind, challenge, show, signed_challenge};
 use super::unheard::{Keyed, bought};
 use super::world::{NOON, PRICE, Told, URL, World, payment, settings, wallet};
 
@@ -33,12 +34,17 @@ fn world(hold: HoldKind) -> World {
     judged(hold, None)
 }
 
+/// Deploys these settings with another secret.
+fn deploy(world: &mut World, set: ProfileSettings, former: Former) {
+    let previous = (former == Former::Told).then(|| Secret::new(set.secret.expose().clone()));
+    let secret = Secret::new("n".repeat(32));
+    world.gateway = Gateway::new(ProfileSettings { secret, previous, ..set }).unwrap();
+}
+
 /// Deploys with another secret. Sessions end by that, and the seller opens another one.
 fn rotate(world: &mut World, hold: HoldKind, former: Former, unjudged: Option<Unjudged>) {
     let set = settings(hold, Profile::LiveTestnet);
-    let previous = (former == Former::Told).then(|| Secret::new(set.secret.expose().clone()));
-    let secret = Secret::new("n".repeat(32));
-    world.gateway = Gateway::new(ProfileSettings { secret, previous, unjudged, ..set }).unwrap();
+    deploy(world, ProfileSettings { unjudged, ..set }, former);
     let beat = world.beat(1);
     assert_eq!(beat.code(), (403, "SELLER_SESSION_INVALID"), "{beat:?}");
     world.sessions.clear();
@@ -207,4 +213,68 @@ fn a_result_of_a_prompt_that_nobody_can_read_is_not_judged() {
         world.carry(answer);
         assert_eq!(arrived(&world), moved, "{unjudged:?}");
     }
+}
+
+fn renew(world: &mut World, number: u8, token: &str) -> Told {
+    let more = json!({"passport_agent_id": "agent-1", "seller_renewal_token": token});
+    show(world, number, &more, &Value::Null)
+}
+
+//
+#[test]
+fn who_was_bound_without_a_signature_is_bound_by_another_bond_under_another_secret() {
+    for former in [Former::Told, Former::Gone] {
+        let mut world = World::new();
+        world.register(1, json!({}));
+        let first = challenge(&mut world, "10.0.0.1", 1, "agent-1");
+        let before = bind(&mut world, 1, "agent-1", &first, 101).text("seller_renewal_token");
+        deploy(&mut world, settings(HoldKind::Escrow, Profile::LiveTestnet), former);
+        world.sessions.clear();
+        assert_eq!(renew(&mut world, 1, &before).code(), (403, "PASSPORT_AUTH_REQUIRED"));
+        let next = challenge(&mut world, "10.0.0.1", 1, "agent-1");
+        assert_eq!(next.text("status"), "ok", "{former:?}");
+        let bound = bind(&mut world, 1, "agent-1", &next, 102);
+        assert_eq!((bound.status, world.beat(1).status), (200, 200), "{former:?}");
+        // What it has now renews, so that there is nothing more to ask for.
+        world.sessions.clear();
+        let told = challenge(&mut world, "10.0.0.1", 1, "agent-1");
+        assert_eq!(told.text("status"), "already_verified");
+        assert_eq!(renew(&mut world, 1, &bound.text("seller_renewal_token")).status, 200);
+        assert_eq!(renew(&mut world, 1, &before).status, 403);
+    }
+}
+
+//
+#[test]
+fn who_has_signed_is_bound_by_a_signature_alone_under_another_secret_too() {
+    let mut world = World::new();
+    world.register(SIGNS, json!({}));
+    let first = signed_challenge(&mut world, "agent-1", |text| text);
+    assert_eq!(bind(&mut world, SIGNS, "agent-1", &first, 101).status, 200);
+    deploy(&mut world, settings(HoldKind::Escrow, Profile::LiveTestnet), Former::Told);
+    world.sessions.clear();
+    for agent in ["agent-1", "x"] {
+        let told = challenge(&mut world, "10.9.9.9", SIGNS, agent);
+        assert_eq!(told.text("status"), "already_verified", "{agent}");
+    }
+    let next = signed_challenge(&mut world, "agent-1", |text| text);
+    assert_eq!(bind(&mut world, SIGNS, "agent-1", &next, 102).status, 200);
+}
+
+#[test]
+fn a_renewal_of_a_version_of_before_counts_and_its_secret_is_known_once_it_is_used() {
+    let mut world = World::new();
+    world.register(1, json!({}));
+    let first = challenge(&mut world, "10.0.0.1", 1, "agent-1");
+    let token = bind(&mut world, 1, "agent-1", &first, 101).text("seller_renewal_token");
+    let mut row = serde_json::to_value(&world.rows.sellers[&wallet(1)]).unwrap();
+    row.as_object_mut().unwrap().remove("keyed");
+    let older: SellerRow = serde_json::from_value(row).unwrap();
+    world.rows.sellers.insert(wallet(1), older);
+    world.sessions.clear();
+    let told = challenge(&mut world, "10.0.0.1", 1, "agent-1");
+    assert_eq!(told.text("status"), "already_verified");
+    assert_eq!(renew(&mut world, 1, &token).status, 200);
+    deploy(&mut world, settings(HoldKind::Escrow, Profile::LiveTestnet), Former::Told);
+    assert_eq!(challenge(&mut world, "10.0.0.1", 1, "agent-1").text("status"), "ok");
 }

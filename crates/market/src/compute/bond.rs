@@ -170,7 +170,7 @@ impl Bonds<'_> {
         }
         let has_session = self.sessions.check(&seller, &request.authorization, tick).is_ok();
         let asker = if signed.is_some() || has_session { Asker::Seller } else { Asker::Anyone };
-        let is_known = !seller.renewal.is_empty() && seller.agent == agent;
+        let is_known = self.sessions.is_renewable(&seller) && seller.agent == agent;
         if asker == Asker::Anyone && (is_known || seller.binds_itself()) {
             return Ok(Decision::reply(self.show_proven(&id, &agent)));
         }

@@ -151,7 +151,8 @@ impl Sellers<'_> {
                 if seller.agent != asked.agent {
                     return mismatch();
                 }
-                Ok(self.sessions.open(&known, seller, SellerProof::Bond { renewal: None }, tick))
+                let row = SellerRow { keyed: self.sessions.print_secret(), ..seller };
+                Ok(self.sessions.open(&known, row, SellerProof::Bond { renewal: None }, tick))
             }
             (None, None) => Ok(Decision::reply(no_proof())),
         }

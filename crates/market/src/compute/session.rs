@@ -204,6 +204,17 @@ impl Sessions<'_> {
         hex::encode(&self.keys.make_mac("renewal hash", &[token.as_bytes()]))
     }
 
+    /// What tells the secret of now from others: the hash of no token.
+    pub fn print_secret(&self) -> String {
+        self.hash_renewal("")
+    }
+
+    /// Whether there is a token that renews the sessions of a seller: one of another secret does no more.
+    pub fn is_renewable(&self, seller: &SellerRow) -> bool {
+        let is_of_now = seller.keyed.is_empty() || seller.keyed == self.print_secret();
+        !seller.renewal.is_empty() && is_of_now
+    }
+
     /// Whether a token renews the sessions of a seller.
     pub fn renews(&self, seller: &SellerRow, token: &str) -> bool {
         let known = seller.renewal.as_bytes();

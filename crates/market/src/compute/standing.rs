@@ -124,6 +124,7 @@ pub(super) fn unproven(id: String, agent: String, client: &str, tick: Now<'_>) -
         subject: String::new(),
         epoch: 0,
         renewal: String::new(),
+        keyed: String::new(),
         presence: Presence::Offline,
         heartbeat: None,
         served: 0,

@@ -108,6 +108,7 @@ impl Bonds<'_> {
             // What another agent opened ends here.
             epoch: seller.epoch.saturating_add(1),
             renewal: self.sessions.hash_renewal(&token),
+            keyed: self.sessions.print_secret(),
             ..seller
         };
         let proof = SellerProof::Bond { renewal: Some(&token) };

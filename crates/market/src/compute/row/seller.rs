@@ -48,6 +48,9 @@ pub struct SellerRow {
     pub epoch: u64,
     /// Keyed hash of the token that renews its sessions; empty if there is none.
     pub renewal: String,
+    /// A print of the secret of that hash; empty where a version that had none has written it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub keyed: String,
     /// Whether it wants work.
     pub presence: Presence,
     /// The last heartbeat.
