@@ -4,13 +4,14 @@
 use farebox_core::compute::Gateway;
 use farebox_core::compute::message::{Answer, Callback, Command, TillPayment};
 use farebox_core::compute::row::{HoldKind, JobState, QuoteState, SellerRow};
-use farebox_core::compute::settings::{Profile, ProfileSettings, Unjudged};
+use farebox_core::compute::settings::{OlderWays, Profile, ProfileSettings, Unjudged};
 use farebox_core::secret::Secret;
 use serde_json::{Value, json};
 
 use super::bonds::{SIGNS, bind, challenge, show, signed_challenge};
+use super::transfers::Transfer;
 use super::unheard::{Keyed, bought};
-use super::world::{NOON, PRICE, Told, URL, World, payment, settings, wallet};
+use super::world::{NOON, PRICE, TX, Told, URL, World, payment, settings, signed, wallet};
 
 /// Whether the secret before is told with the new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -277,4 +278,68 @@ fn a_renewal_of_a_version_of_before_counts_and_its_secret_is_known_once_it_is_us
     assert_eq!(renew(&mut world, 1, &token).status, 200);
     deploy(&mut world, settings(HoldKind::Escrow, Profile::LiveTestnet), Former::Told);
     assert_eq!(challenge(&mut world, "10.0.0.1", 1, "agent-1").text("status"), "ok");
+}
+
+/// A buyer whose key is known.
+const BUYER: u8 = 203;
+
+/// Settings of a profile that takes a buyer's own transfers.
+fn direct() -> ProfileSettings {
+    let older = OlderWays { direct_transfers: Some(3), ..OlderWays::default() };
+    ProfileSettings { older, ..settings(HoldKind::Escrow, Profile::LiveTestnet) }
+}
+
+/// Shows the buyer's transfer for a quote of this prompt, with this wallet's signature.
+fn show_transfer(world: &mut World, fingerprint: &str, signer: u8, prompt: &str) -> Told {
+    let body = json!({
+        "fingerprint": fingerprint, "tx_hash": TX, "payload": world.order(BUYER, prompt),
+        "buyer_signature": signed(signer, fingerprint),
+    });
+    let asked = Command::Verify { payment: String::new(), body: body.to_string() };
+    let transfer = Transfer { hash: TX, buyer: BUYER, at: NOON / 1000 - 4 };
+    Told::of(world.send_with(asked, Some(transfer.replies(|_| {}))))
+}
+
+//
+#[test]
+fn a_transfer_for_a_quote_that_nobody_can_read_goes_back() {
+    // Its quote is open still, or has ended, and with it its prompt.
+    for later in [0, 301_000] {
+        let mut world = World::set(direct());
+        world.seller(1, "0.005");
+        let quote = world.ask("10.0.0.1", BUYER, "hello").text("fingerprint");
+        deploy(&mut world, direct(), Former::Gone);
+        world.now += later;
+        world.alarm();
+        let of_another = show_transfer(&mut world, &quote, SIGNS, "hello");
+        assert_eq!(of_another.code(), (403, "BUYER_SIGNATURE_INVALID"), "{later}");
+        assert!(world.rows.holds.is_empty());
+        let shown = show_transfer(&mut world, &quote, BUYER, "hello");
+        assert_eq!(shown.code(), (409, "QUOTE_EXPIRED"), "{later}");
+        for _ in 0..2 {
+            world.alarm();
+            assert_eq!(world.treasury.arrived(&wallet(BUYER)), price(), "{later}");
+            let again = show_transfer(&mut world, &quote, BUYER, "hello");
+            assert_eq!(again.code(), (409, "TX_ALREADY_USED"), "{later}");
+        }
+        assert!(world.rows.jobs.is_empty());
+        let unknown = show_transfer(&mut world, &quote.replace('a', "b"), BUYER, "hello");
+        assert_eq!(unknown.code(), (403, "FINGERPRINT_INVALID"));
+    }
+}
+
+//
+#[test]
+fn a_transfer_buys_no_other_order_than_the_one_that_was_quoted() {
+    for former in [None, Some(Former::Told)] {
+        let mut world = World::set(direct());
+        world.seller(1, "0.005");
+        let quote = world.ask("10.0.0.1", BUYER, "hello").text("fingerprint");
+        if let Some(former) = former {
+            deploy(&mut world, direct(), former);
+        }
+        let other = show_transfer(&mut world, &quote, BUYER, "more");
+        assert_eq!(other.code(), (403, "FINGERPRINT_INVALID"), "{former:?}");
+        assert!(world.rows.holds.is_empty());
+    }
 }

@@ -44,16 +44,18 @@ impl Payments<'_> {
         let asked = or_reply!(self.read_verification(body));
         let shown = asked.fingerprint.to_ascii_lowercase();
         let is_it = |right: String| ct_eq(right.as_bytes(), shown.as_bytes());
+        // A payment that is shown always wins.
+        let blocks = self.transfers.confirmations.filter(|_| payment.is_empty());
+        let transfer = asked.tx_hash.as_ref().zip(blocks);
         let is_right = is_it(self.quotes.fingerprint(&asked.order))
-            || self.quotes.former_fingerprint(&asked.order).is_some_and(is_it);
+            || self.quotes.former_fingerprint(&asked.order).is_some_and(is_it)
+            || transfer.is_some() && self.is_unread(records, &shown)?;
         if !is_right {
             let why = "Fingerprint does not match the request payload.";
             return Ok(Decision::reply(bad_fingerprint(why)));
         }
         let is_mock = self.quotes.profile.hold == HoldKind::Mock;
-        // A payment that is shown always wins.
-        let blocks = self.transfers.confirmations.filter(|_| payment.is_empty());
-        if let (Some(hash), Some(blocks)) = (&asked.tx_hash, blocks) {
+        if let Some((hash, blocks)) = transfer {
             let Some(quote) = records.quote_of(&shown)? else {
                 return Ok(Decision::reply(bad_fingerprint(EXPIRED)));
             };
@@ -91,6 +93,15 @@ impl Payments<'_> {
             return Ok(Decision::reply(answer));
         }
         self.pay(records, quote, material, tick)
+    }
+
+    /// Whether nobody can read what was quoted under this fingerprint. What its buyer has transferred for
+    /// it is there already, and goes back.
+    fn is_unread<R: Rows>(&self, records: &R, fingerprint: &str) -> Result<bool, R::Error> {
+        let quote = records.quote_of(fingerprint)?;
+        let is_read =
+            |quote: &QuoteRow| self.quotes.keys.unseal(&quote.id, &quote.prompt).is_some();
+        Ok(quote.is_some_and(|quote| !is_read(&quote)))
     }
 
     /// Answers with the terms of a seat, or sends the payment to its till.
