@@ -322,6 +322,27 @@ pub fn whose_an_id_was_stays_known_of_ten_thousand() {
     assert_eq!(ids[9_998..], ["echo-0", "echo-1"]);
 }
 
+//
+#[test]
+pub fn whose_an_id_was_stays_known_where_it_is_forgotten_again_as_the_oldest() {
+    let mut world = World::new();
+    // Its owner has published it once more since it was forgotten first.
+    let known = (1..10_000).map(|number| (format!("former-{number}"), owner(2)));
+    let first = [("echo-0".to_owned(), owner(1))];
+    world.rows.forgotten = first.into_iter().chain(known).collect();
+    for number in 0..21 {
+        publish_and_take_back(&mut world, &format!("echo-{number}"));
+        world.now += 300_001;
+    }
+    let rows = &world.rows;
+    assert!(!rows.skills.contains_key("echo-0"));
+    let last = rows.forgotten.last().unwrap();
+    assert_eq!((rows.forgotten.len(), last), (10_000, &("echo-0".to_owned(), owner(1))));
+    publish_and_take_back(&mut world, "echo-21");
+    let ids: Vec<&str> = world.rows.forgotten.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!((ids.len(), ids[0], ids[9_999]), (10_000, "former-2", "echo-1"));
+}
+
 /// How many values the gate reads in a table.
 fn values_of(value: &Value) -> usize {
     let below = match value {
