@@ -185,6 +185,26 @@ fn a_skill_is_called_with_its_own_example_and_without_a_payload_where_it_takes_n
     }
 }
 
+// A-864
+#[test]
+fn a_long_example_of_its_owner_stands_on_the_skill_s_own_page_alone() {
+    let market = market_of(&vars());
+    // As JSON the text has two quotes and so many bytes: 256 with them.
+    let longest = "'".repeat(254 - r#"{"text":}"#.len());
+    for (text, is_short) in [(longest.clone(), true), (format!("{longest}'"), false)] {
+        let bazaar = json!({"input": {"text": text}}).to_string();
+        let skill = Offered { method: "POST".into(), bazaar, ..skill("x") };
+        let list = SkillIndex::of(vec![skill.clone()]);
+        let all = shell_of_html(&page::write_page(&market.url, &list, "", Beside::Served));
+        let one = shell_of_html(&page::write_skill_page(&market.url, &skill));
+        assert_eq!((all.len(), one.len(), all == one), (2, 2, is_short));
+        let has_all = |lines: &[String]| lines.iter().all(|it| it.matches('\'').count() > 240);
+        assert_eq!((has_all(&all), has_all(&one)), (is_short, true));
+        let is_plain = |line: &String| line.contains(r#"{"input":"hello"}"#);
+        assert_eq!(all.iter().all(is_plain), !is_short, "{all:?}");
+    }
+}
+
 // A-170, I-24
 #[test]
 fn no_value_of_a_seller_is_code_in_a_command_of_a_document() {

@@ -66,7 +66,7 @@ fn write_line(url: &str, skill: &Offered) -> Markdown {
 /// `/skills/{id}/SKILL.md`: what a skill does, what it costs and how it is called.
 #[must_use]
 pub fn write_skill_document(url: &str, skill: &Offered) -> String {
-    let lines = CallLines::of(skill, url);
+    let lines = CallLines::of(skill, url, &skill.example());
     let owner = Markdown::code(&skill.owner);
     let seller = match skill.agent.as_str() {
         "" => owner,

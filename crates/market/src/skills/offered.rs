@@ -83,9 +83,19 @@ impl Fee {
 impl Offered {
     /// The body of a call, JSON: the owner's example if there is one.
     pub(super) fn example(&self) -> String {
+        self.example_within(usize::MAX)
+    }
+
+    /// The same beside other skills: an example that is longer than a summary would fill their page.
+    pub(super) fn short_example(&self) -> String {
+        self.example_within(SUMMARY_BYTES)
+    }
+
+    fn example_within(&self, bytes: usize) -> String {
         let bazaar = json::parse(self.bazaar.as_bytes()).ok();
-        let input = bazaar.as_ref().and_then(|bazaar| bazaar.get("input"));
-        input.map_or_else(|| r#"{"input":"hello"}"#.to_string(), json::text)
+        let input = bazaar.as_ref().and_then(|bazaar| bazaar.get("input")).map(json::text);
+        let example = input.filter(|text| text.len() <= bytes);
+        example.unwrap_or_else(|| r#"{"input":"hello"}"#.to_string())
     }
 
     /// The skill as JSON, as programs read it at a market with this origin.

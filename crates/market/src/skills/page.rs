@@ -111,7 +111,11 @@ fn card(skill: &Offered, url: &str, depth: Depth) -> Html {
         Depth::Card => skill.summary(),
         Depth::Whole => skill.description.as_str().into(),
     };
-    let calls = calls(skill, url);
+    let example = match depth {
+        Depth::Card => skill.short_example(),
+        Depth::Whole => skill.example(),
+    };
+    let calls = calls(skill, url, &example);
     let how = match depth {
         Depth::Card => {
             Html::fill("<details><summary>How to call it</summary>{}</details>", [calls])
@@ -161,8 +165,8 @@ fn facts(skill: &Offered, depth: Depth) -> Html {
 }
 
 /// The two ways to call a skill, as lines to type.
-fn calls(skill: &Offered, url: &str) -> Html {
-    let lines = CallLines::of(skill, url);
+fn calls(skill: &Offered, url: &str, example: &str) -> Html {
+    let lines = CallLines::of(skill, url, example);
     Html::fill(
         "<p>With a wallet, by any client of x402 or MPP, or where <code>farebox</code> is installed:</p><pre><code>{}</code></pre><p>As an agent without one, whose treasury pays:</p><pre><code>{}</code></pre>",
         [Html::of(lines.with_wallet.as_str()), Html::of(lines.by_treasury.as_str())],
@@ -178,10 +182,9 @@ pub(super) struct CallLines {
 }
 
 impl CallLines {
-    pub(super) fn of(skill: &Offered, url: &str) -> Self {
-        let example = skill.example();
+    pub(super) fn of(skill: &Offered, url: &str, example: &str) -> Self {
         let body =
-            || Shell::fill(" -H 'content-type: application/json' -d {}", [Shell::of(&example)]);
+            || Shell::fill(" -H 'content-type: application/json' -d {}", [Shell::of(example)]);
         let body = match skill.method.as_str() {
             "GET" | "HEAD" => Shell::literal(""),
             "POST" => body(),
@@ -189,7 +192,7 @@ impl CallLines {
         };
         let call = match skill.method.as_str() {
             "GET" => r#"{"agentId":"NAME"}"#.to_string(),
-            _ => [r#"{"agentId":"NAME","payload":"#, &example, "}"].concat(),
+            _ => [r#"{"agentId":"NAME","payload":"#, example, "}"].concat(),
         };
         let address = format!("{}/api/marketplace/skills/{}/invoke", url, skill.id);
         Self {
