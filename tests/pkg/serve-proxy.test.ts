@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 
 import { freePort } from '../../demo/server.mjs';
 import { openFront } from '../../pkg/gate/dist/serve/front.js';
@@ -43,27 +43,63 @@ test('a proxy that is not trusted is told of once', async (t) => {
   assert.match(told[0]!, /^a request of 127\.0\.0\.1 has X-Forwarded-For: .*--trust-proxy/);
 });
 
-test('a trusted proxy that names this machine as the host is told of once', async (t) => {
+/** What is told of these requests, in this order, by a front that trusts its proxy; a network has three numbers. */
+async function toldOf(t: TestContext, asked: readonly (readonly [host: string, client: string | undefined])[]): Promise<string[]> {
+  const told: string[] = [];
   const pages = { serve: (_: IncomingMessage, answer: ServerResponse) => answer.end('x') !== undefined };
-  const toldOf = async (...asked: readonly (readonly [host: string, client: string | undefined])[]): Promise<string[]> => {
-    const told: string[] = [];
-    const front = await openFront({ ...PLAIN, pages, trustsProxy: true, log: (text) => void told.push(text) });
-    t.after(() => front.close(0));
-    for (const [host, client] of asked) await askAs(front.url, host, client);
-    return told;
-  };
-  const stranger = '203.0.113.9';
+  const networkOf = (address: string): string => address.split('.').slice(0, 3).join('.');
+  const front = await openFront({ ...PLAIN, pages, networkOf, trustsProxy: true, log: (text) => void told.push(text) });
+  t.after(() => front.close(0));
+  for (const [host, client] of asked) await askAs(front.url, host, client);
+  return told;
+}
+const STRANGERS = ['203.0.113.9', '198.51.100.7', '192.0.2.5'] as const;
+
+test('a trusted proxy that names this machine as the host is told of once', async (t) => {
   for (const host of ['127.0.0.1:8402', 'localhost', '[::1]:8402', '192.168.1.5:8402', '10.0.0.7', 'gate:8402', 'farebox_upstream']) {
-    const told = await toldOf([host, undefined], [host, stranger], [host, stranger]);
+    const told = await toldOf(
+      t,
+      [undefined, ...STRANGERS, ...STRANGERS].map((client) => [host, client]),
+    );
     assert.equal(told.length, 1, host);
     assert.ok(told[0]!.startsWith(`WARNING: the proxy asks for the host ${host}: `), told[0]);
     assert.match(told[0]!, /buyers .* refuse the receipt\..* proxy_set_header Host \$http_host;\n$/);
   }
   // The first purchase through a proxy is often made on the machine itself.
-  assert.equal((await toldOf(['127.0.0.1:8402', '127.0.0.1'])).length, 1);
+  assert.equal((await toldOf(t, [['127.0.0.1:8402', '127.0.0.1']])).length, 1);
   // A name of a private network is right for those who are in it.
-  assert.deepEqual(await toldOf(['192.168.1.5', '192.168.1.9'], ['gate', '10.0.0.9'], ['127.0.0.1:8402', undefined]), []);
-  assert.deepEqual(await toldOf(['api.example.com', stranger], ['203.0.113.7', stranger], ['[2001:db8::1]:8402', stranger]), []);
+  assert.deepEqual(await toldOf(t, [...NEAR, ...NEAR, ['127.0.0.1:8402', undefined]]), []);
+  const hosts = ['api.example.com', '203.0.113.7', '[2001:db8::1]:8402'];
+  assert.deepEqual(
+    await toldOf(
+      t,
+      STRANGERS.flatMap((client) => hosts.map((host) => [host, client] as const)),
+    ),
+    [],
+  );
+});
+const NEAR = [
+  ['192.168.1.5', '192.168.1.9'],
+  ['gate', '10.0.0.9'],
+  ['gate', '172.16.0.9'],
+] as const;
+
+// A-882
+test('a stranger who names this machine as the host writes no warning about the proxy, and uses none up', async (t) => {
+  const [first, second, third] = STRANGERS;
+  const lie = ['localhost', first] as const;
+  assert.deepEqual(await toldOf(t, Array(20).fill(lie)), [], 'one network alone');
+  assert.deepEqual(
+    await toldOf(t, [lie, ['localhost', second], ['api.example.com', third], lie, ['localhost', third]]),
+    [],
+    'not in a row',
+  );
+  // What names no sender is refused, and no network.
+  assert.deepEqual(await toldOf(t, [lie, ['localhost', 'unknown'], ['localhost', 'nobody'], ['localhost', '']]), [], 'no sender');
+  const slip = STRANGERS.map((client) => ['127.0.0.1:8402', client] as const);
+  const told = await toldOf(t, [lie, ['api.example.com', second], ...slip]);
+  assert.equal(told.length, 1);
+  assert.match(told[0]!, /the host 127\.0\.0\.1:8402/);
 });
 
 /** The block of docs/serve.md, but for its certificate, its port and its gate. */

@@ -63,7 +63,7 @@ export function openFront(options: FrontOptions): Promise<Front> {
   const endless: Endless = new Set();
   const known = new WeakMap<Duplex, Connection>();
   const { headersTimeout = HEADERS_MS, staleTimeout = STALE_MS, room } = options;
-  const tellOfProxy = proxyTeller(options.trustsProxy, options.log);
+  const tellOfProxy = proxyTeller(options.trustsProxy, options.networkOf, options.log);
   const [places, connections] = [placesOf(room.requests), placesOf(room.connections)];
   const server = createServer(
     { maxHeaderSize: MOST_HEADER_BYTES, requestTimeout: 0, headersTimeout, connectionsCheckingInterval: headersTimeout / 2, ...ALIVE },

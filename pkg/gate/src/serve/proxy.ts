@@ -1,4 +1,4 @@
-/** What a proxy in front of the gate may have left out, told once each: its own trust, and the host that clients ask. */
+/** What a proxy in front of the gate may have left out: its own trust, and the host that clients ask. */
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 
@@ -22,12 +22,27 @@ for (const [network, bits] of [
 
 const isNear = (address: string): boolean => isIP(address) !== 0 && NEAR.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 
-/** Tells of the first request that shows what its proxy lacks. */
-export function proxyTeller(trustsProxy: boolean, log: (text: string) => void = () => {}): (asked: IncomingMessage) => void {
+/** How many networks have to ask for this machine itself, one after the other, before that is the word of the proxy: a stranger writes any host. */
+const MANY = 3;
+
+/** What a request shows that its proxy lacks. */
+type Lack = (asked: IncomingMessage) => string | undefined;
+
+/** Tells what requests show that their proxy lacks: each front has one such warning, by whether it trusts its proxy. */
+export function proxyTeller(
+  trustsProxy: boolean,
+  networkOf: (address: string) => string,
+  log: (text: string) => void = () => {},
+): (asked: IncomingMessage) => void {
+  return once(trustsProxy ? wrongHosts(networkOf) : untrusted, log);
+}
+
+/** Tells of a lack one time. */
+function once(lack: Lack, log: (text: string) => void): (asked: IncomingMessage) => void {
   let isTold = false;
   return (asked) => {
     if (isTold || asked.headers['x-forwarded-for'] === undefined) return;
-    const text = trustsProxy ? wrongHost(asked) : untrusted(asked);
+    const text = lack(asked);
     if (text === undefined) return;
     isTold = true;
     log(`${text}\n`);
@@ -42,17 +57,31 @@ function untrusted({ socket }: IncomingMessage): string | undefined {
 }
 
 /** A host that only this side of the proxy knows stands in terms and receipts, and a payer refuses the receipt of another host than it asked. */
-function wrongHost(asked: IncomingMessage): string | undefined {
-  const [, host = ''] = targetOf(asked) ?? [];
-  const [client = ''] = senderOf(asked, true) ?? [];
-  const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
-  if (isHere(name) || ((isNear(name) || !/[.:]/.test(name)) && !isNear(client)))
+function wrongHosts(networkOf: (address: string) => string): Lack {
+  const networks = new Set<string>();
+  return (asked) => {
+    const [, host = ''] = targetOf(asked) ?? [];
+    const [client] = senderOf(asked, true) ?? [];
+    // It is refused, and no network of its own.
+    if (client === undefined) return undefined;
+    const name = bareName(host);
+    const isWrong = isHere(name) || ((isNear(name) || !/[.:]/.test(name)) && !isNear(client));
+    if (!isWrong) {
+      networks.clear();
+      return undefined;
+    }
+    networks.add(networkOf(client));
+    // No stranger asks from this machine.
+    if (networks.size < MANY && !isHere(client)) return undefined;
     return (
       `WARNING: the proxy asks for the host ${host}: prices and receipts name it, and buyers who asked for another one pay and refuse the receipt. ` +
       'Let the proxy pass the host of its client on, in nginx by proxy_set_header Host $http_host;'
     );
-  return undefined;
+  };
 }
+
+/** A host without its port. */
+const bareName = (host: string): string => host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
 
 /** Whether a host means this machine itself, which no client behind a proxy asks for. */
 const isHere = (name: string): boolean => /^(?:localhost|127(?:\.\d+){3}|::1)$/i.test(name);
