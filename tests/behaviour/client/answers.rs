@@ -80,7 +80,7 @@ fn what_is_still_under_way_is_no_rejection_by_the_seller() {
     paid(&mut exchange, &json!([entry("10000")]));
     let body = problem("payment_in_progress", Some(true));
     let error = failure(exchange.answered(409, &Headers::new(), &body, at(10)));
-    let told = "after 10 s the outcome of the payment is still unknown: the seller says: words (code payment_in_progress, HTTP 409)";
+    let told = "after 10 s the outcome of the payment is still unknown: words (code payment_in_progress, HTTP 409)";
     assert_eq!((error.reason.code(), error.message.as_str()), ("payment_unresolved", told));
 }
 

@@ -186,8 +186,7 @@ impl Exchange {
                 return fail(Reason::PaymentConflict);
             }
             (_, _, Some(true)) | (409 | 503, _, None) => {
-                let said = format!("the seller says: {}", rejection.said());
-                return self.again(problem.retry_after, &said, now);
+                return self.again(problem.retry_after, &rejection.said(), now);
             }
             (409, _, Some(false)) => return fail(Reason::PaymentConflict),
             _ => {}
