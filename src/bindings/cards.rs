@@ -359,6 +359,7 @@ pub fn look_at(
     let means = Means {
         policy: &policy,
         host: &host,
+        url: None,
         now: seconds(now),
         broadcasts: true,
         authorization_is_free: true,

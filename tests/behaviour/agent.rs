@@ -419,6 +419,7 @@ fn a_look_tells_of_each_offer_and_of_each_cap_and_counts_nothing() {
     let means = Means {
         policy: &policy,
         host: "shop.example",
+        url: None,
         now,
         broadcasts: false,
         authorization_is_free: true,

@@ -127,6 +127,7 @@ impl Terms {
         let means = Means {
             policy: &policy,
             host: &self.host,
+            url: None,
             now,
             broadcasts: false,
             // The agent's own is not sent to merchants.

@@ -127,6 +127,7 @@ pub fn detected(bytes: &[u8]) {
     let means = Means {
         policy: &policy,
         host: "shop.example",
+        url: None,
         now: at(0),
         broadcasts: true,
         authorization_is_free: true,

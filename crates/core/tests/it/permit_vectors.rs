@@ -102,6 +102,7 @@ fn the_payer_signs_what_a_stock_client_signs_if_its_policy_says_so() {
             let means = Means {
                 policy: &policy,
                 host: "api.example.com",
+                url: None,
                 now,
                 broadcasts: false,
                 authorization_is_free: true,

@@ -215,6 +215,7 @@ fn read_terms(answer: &SellerAnswer, url: &str, now: u64) -> Option<Vec<Offer>> 
     let means = Means {
         policy: &policy,
         host,
+        url: None,
         now: UnixTime::from_secs(now.checked_div(1000).unwrap_or_default()),
         broadcasts: false,
         authorization_is_free: true,

@@ -4,21 +4,17 @@
 //! An entry that cannot be paid is kept as the reason why; a bad entry does not spoil a good one.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use super::endpoints::host_of;
-use super::error::{ClientError, Reason, clean};
-use super::offer::{Offer, TermsSource, Way};
+use super::error::{ClientError, Reason};
+use super::offer::{Offer, Way};
 use super::policy::Policy;
-use super::receipt;
 use farebox_base::http::Headers;
 use farebox_base::time::UnixTime;
-use farebox_wire::x402::Version;
-use farebox_wire::x402::extension::{mppx, offer_receipt};
+use farebox_wire::x402::extension::mppx;
 
 pub use mpp::expired;
 pub(super) use mpp::{answerable, unreadable};
@@ -59,6 +55,8 @@ pub struct Means<'a> {
     pub policy: &'a Policy,
     /// The host that was asked, with its port.
     pub host: &'a str,
+    /// The URL that receipts have to name, if they are compared with it.
+    pub url: Option<&'a str>,
     /// The clock.
     pub now: UnixTime,
     /// Whether the payer can send a transaction.
@@ -78,7 +76,7 @@ impl Challenge {
     pub fn read(headers: &Headers, body: &[u8], means: Means<'_>) -> Result<Self, ClientError> {
         let mut challenge = Self::default();
         let mut entries = mpp::read(headers, means, &mut challenge.offers_session);
-        match x402::read(headers, body, means.policy) {
+        match x402::read(headers, body, means) {
             Some(Ok(terms)) => {
                 entries.extend(terms.offers);
                 challenge.error = terms.error;
@@ -124,26 +122,6 @@ impl Challenge {
             !mppx::takes_unbound(bound) || means.policy.knows_speaker(means.host)
         }) {
             self.offers.retain(|offer| !is_twin(offer));
-        }
-    }
-
-    /// Refuses the x402 offers for a request to `url`, if their receipts would be refused once they are paid: the terms
-    /// announce receipts for their resource, and that is another one.
-    pub fn refuse_receipts_elsewhere(&mut self, url: &str) {
-        let named = self.resource.as_ref().and_then(|resource| resource.get("url")?.as_str());
-        let Some(sold) = named.filter(|sold| !receipt::is_for(sold, url)) else { return };
-        if !offer_receipt::is_announced(self.extensions.as_ref()) {
-            return;
-        }
-        let (sold, host) = (clean(sold), clean(&host_of(url)));
-        let message = format!("{host} sells \"{sold}\", and its receipt would be for that");
-        let has_receipt =
-            |it: &Offer| matches!(it.asked, TermsSource::X402 { version: Version::V2, .. });
-        let before = self.offers.len();
-        self.offers.retain(|offer| !has_receipt(offer));
-        self.twins.retain(|offer| !has_receipt(offer));
-        if self.offers.len() < before {
-            self.refused.push(ClientError::new(Reason::ResourceMismatch, message));
         }
     }
 

@@ -208,7 +208,7 @@ impl Reason {
             ),
             Self::ResourceMismatch => (
                 "resource_mismatch",
-                "tell the server's operator: its proxy has to pass Host on, and https as X-Forwarded-Proto; nothing was signed",
+                "ask the server's operator to have the proxy pass Host and X-Forwarded-Proto on; nothing was signed",
             ),
             Self::AuthorizationTaken => (
                 "authorization_taken",

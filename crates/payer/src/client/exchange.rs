@@ -335,24 +335,25 @@ impl Exchange {
 
     /// The terms of a 402 that may be paid from now on, with the pinned offer alone if there is one.
     fn asked(&self, answer: ReceivedResponse<'_>) -> Result<Challenge, ClientError> {
-        let mut read = self.terms_in(answer);
-        if let Ok(challenge) = &mut read {
-            challenge.refuse_receipts_elsewhere(&self.url);
-        }
-        self.pinned(read)
+        self.terms_for(Some(&self.url), answer)
     }
 
-    /// The terms of a 402.
-    fn terms_in(&self, answer: ReceivedResponse<'_>) -> Result<Challenge, ClientError> {
+    /// The same, whose receipts have to name this URL.
+    fn terms_for(
+        &self,
+        url: Option<&str>,
+        answer: ReceivedResponse<'_>,
+    ) -> Result<Challenge, ClientError> {
         let means = Means {
             policy: &self.policy,
             host: &self.host,
+            url,
             now: answer.now,
             broadcasts: self.broadcasts,
             authorization_is_free: self.authorization_is_free,
             pins_realms: true,
         };
-        Challenge::read(answer.headers, answer.body, means)
+        self.pinned(Challenge::read(answer.headers, answer.body, means))
     }
 
     /// The terms without all offers but the pinned one.

@@ -6,17 +6,19 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use super::{MAX_HEADER_BYTES, MAX_OFFERS, malformed};
+use super::{MAX_HEADER_BYTES, MAX_OFFERS, Means, malformed};
 use crate::client::asset::Asset;
 use crate::client::error::{ClientError, Reason, clean};
 use crate::client::offer::{Offer, TermsSource};
 use crate::client::policy::Policy;
+use crate::client::receipt::is_for;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::http::Headers;
 use farebox_common::payment::TransferMethod;
 use farebox_evm::address::Address;
+use farebox_wire::x402::extension::offer_receipt;
 use farebox_wire::x402::v2::Flow;
 use farebox_wire::x402::{Version, exact, header};
 
@@ -44,7 +46,7 @@ pub(super) struct RequiredPayment {
 pub(super) fn read(
     headers: &Headers,
     body: &[u8],
-    policy: &Policy,
+    means: Means<'_>,
 ) -> Option<Result<RequiredPayment, ClientError>> {
     let (version, object) = match headers.joined(REQUIRED_HEADER) {
         Some(value) => match header::decode_up_to(&value, MAX_HEADER_BYTES) {
@@ -55,7 +57,7 @@ pub(super) fn read(
         },
         None => (Version::V1, in_body(body)?),
     };
-    Some(terms(version, &object, policy))
+    Some(terms(version, &object, means))
 }
 
 /// Whether the terms are in the body.
@@ -74,7 +76,7 @@ fn in_body(body: &[u8]) -> Option<Map<String, Value>> {
 fn terms(
     version: Version,
     object: &Map<String, Value>,
-    policy: &Policy,
+    means: Means<'_>,
 ) -> Result<RequiredPayment, ClientError> {
     match object.get("x402Version").and_then(Value::as_u64) {
         Some(number) if number == version.number() => {}
@@ -91,13 +93,36 @@ fn terms(
         return Err(malformed("the list accepts is missing from the terms"));
     };
     let resource = object.get("resource").filter(|resource| resource.is_object());
-    let entries = accepts.iter().take(MAX_OFFERS);
+    let extensions = object.get("extensions").and_then(Value::as_object);
+    let policy = means.policy;
+    let elsewhere = match version {
+        Version::V1 => None,
+        Version::V2 => elsewhere(resource, extensions, means),
+    };
+    let read = |entry| match &elsewhere {
+        Some(error) => Err(error.clone()),
+        None => offer(version, entry, resource, policy),
+    };
     Ok(RequiredPayment {
-        offers: entries.map(|entry| offer(version, entry, resource, policy)).collect(),
+        offers: accepts.iter().take(MAX_OFFERS).map(read).collect(),
         error: clean(object.get("error").and_then(Value::as_str).unwrap_or_default()),
         resource: resource.cloned(),
-        extensions: object.get("extensions").and_then(Value::as_object).cloned(),
+        extensions: extensions.cloned(),
     })
+}
+
+/// The reason why a receipt would be refused once these terms are paid: they announce receipts for their resource, and that is
+/// not what was asked for.
+fn elsewhere(
+    resource: Option<&Value>,
+    extensions: Option<&Map<String, Value>>,
+    means: Means<'_>,
+) -> Option<ClientError> {
+    let sold = resource?.get("url")?.as_str()?;
+    let is_refused = offer_receipt::is_announced(extensions) && !is_for(sold, means.url?);
+    let message =
+        || format!("{} sells \"{}\", and its receipt would be for that", means.host, clean(sold));
+    is_refused.then(|| ClientError::new(Reason::ResourceMismatch, message()))
 }
 
 /// Reads one entry of `accepts` of version 2.

@@ -67,7 +67,7 @@ impl Exchange {
         let AnsweredTerms { headers, body, at } = terms;
         let answer = ReceivedResponse { status: 402, headers, body, now: at };
         // What was signed stays signed, whatever is refused by now.
-        let Ok(challenge) = self.pinned(self.terms_in(answer)) else { return false };
+        let Ok(challenge) = self.terms_for(None, answer) else { return false };
         let (proof, permit) = SignedAllowance::split(proof);
         self.allowance = permit.map_or(Allowance::Unread, Allowance::Signed);
         for offer in challenge.offers.clone() {

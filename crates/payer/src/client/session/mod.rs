@@ -225,7 +225,7 @@ impl SessionPurchase {
     fn means(&self, now: UnixTime) -> Means<'_> {
         let SessionMeans { broadcasts, authorization_is_free } = self.means;
         let (policy, host) = (&self.course.policy, self.course.host.as_str());
-        Means { policy, host, now, broadcasts, authorization_is_free, pins_realms: true }
+        Means { policy, host, url: None, now, broadcasts, authorization_is_free, pins_realms: true }
     }
 
     /// The changed record; `None` if it stays as it is. A caller that cannot replace `record`,
