@@ -40,8 +40,7 @@ impl Query {
     pub fn of(text: &str, known: &[&str]) -> Result<Self, StrangeParameter> {
         let mut pairs = text.split('&');
         if let Some(pair) = pairs.clone().find(|pair| pair.len() > MAX_VALUE) {
-            let name = pair.split('=').next().unwrap_or_default();
-            let name = name.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
+            let name = letters(pair.split('=').next().unwrap_or_default());
             let error = alloc::format!("{name} has more than {MAX_VALUE} bytes");
             return Err(StrangeParameter { name, error });
         }
@@ -53,11 +52,8 @@ impl Query {
         match query.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             None => Ok(query),
             Some((name, _)) => {
-                let name: String =
-                    name.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
-                let known = known.join(", ");
-                let error = alloc::format!("{name} is no parameter; known are {known}");
-                Err(StrangeParameter { name, error })
+                let error = no_such("parameter", name, known);
+                Err(StrangeParameter { name: letters(name), error })
             }
         }
     }
@@ -77,6 +73,17 @@ impl Query {
         let number = text.filter(is_digits).and_then(|text| text.parse().ok());
         number.unwrap_or(default).clamp(min, max)
     }
+}
+
+/// The sentence about a name that none of these is.
+#[must_use]
+pub fn no_such(what: &str, name: &str, known: &[&str]) -> String {
+    alloc::format!("{} is no {what}; known are {}", letters(name), known.join(", "))
+}
+
+/// The letters and digits of a name: it is a stranger's.
+fn letters(name: &str) -> String {
+    name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(24).collect()
 }
 
 /// A segment of a path: there a plus sign stands for itself.

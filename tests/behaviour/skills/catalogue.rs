@@ -69,7 +69,7 @@ pub fn the_original_s_errors_come_in_its_order_and_words() {
         (named("a"), with("priceXLM", 0.into()), 400, bounds),
         (named("a"), with("priceXLM", json!(-1)), 400, bounds),
         (named("a"), with("priceXLM", json!(100.5)), 400, bounds),
-        (named("a"), without("priceXLM"), 400, bounds),
+        (named("a"), without("priceXLM"), 400, "price is missing, such as \"$0.05\""),
         (named("a"), with("payTo", owner(1).into()), 401, "Agent authentication required"),
     ];
     for (labels, body, status, error) in rows {

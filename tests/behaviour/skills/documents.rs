@@ -43,10 +43,11 @@ fn skill(evil: &str) -> Offered {
         networks: vec![text.clone()],
         xlm: None,
         charges: "seller".to_string(),
+        settle: text.clone(),
         method: text.clone(),
         call_url: text.clone(),
         url: text.clone(),
-        packs: String::new(),
+        packs: json!({"starter": evil}).to_string(),
         bazaar: json!({"input": {"text": evil}}).to_string(),
         created: 1_763_618_400_000,
         active: true,
@@ -164,6 +165,70 @@ pub fn a_gate_s_documents_tell_what_a_seller_says_as_their_word() {
 }
 
 #[test]
+fn a_buyer_is_told_who_is_paid_when_the_money_moves_and_what_a_pack_has() {
+    let market = market_of(&vars());
+    let sold = |settle: &str, charges: &str, packs: &str| Offered {
+        id: "keywords".into(),
+        networks: vec!["eip155:84532".into()],
+        settle: settle.into(),
+        charges: charges.into(),
+        packs: packs.into(),
+        ..skill("x")
+    };
+    for (settle, charges, told) in [
+        ("after", "gate", "after the answer; a call that fails costs nothing"),
+        ("before", "gate", "before the answer; a refund is the seller"),
+        ("after", "seller", "as the seller"),
+    ] {
+        let skill = sold(settle, charges, "");
+        let document = document::write_skill_document(&market.url, &skill);
+        let page = page::write_skill_page(&market.url, &skill);
+        assert!(document.contains(&format!("- Charged: {told}")), "{document}");
+        assert!(page.contains(&format!("<dt>Charged</dt><dd>{told}")), "{page}");
+        assert!(!document.contains("Packs") && !page.contains("Packs"), "{settle}");
+    }
+    let skill = sold("before", "gate", r#"{"starter":"1.5","pro":"90"}"#);
+    let document = document::write_skill_document(&market.url, &skill);
+    let page = page::write_skill_page(&market.url, &skill);
+    for text in [&document, &page] {
+        for told in ["starter: 100 calls for 1.5 USDC", "pro: 10000 calls for 90 USDC"] {
+            assert!(text.replace('\\', "").contains(told), "{text}");
+        }
+    }
+    for lines in [shell_of_markdown(&document), shell_of_html(&page)] {
+        let buy = format!("npx --no farebox pay -X POST '{}/packs/keywords/pro'", market.url);
+        assert_eq!(lines[2].replace('\'', ""), buy.replace('\'', ""));
+        assert!(lines[3].contains("Bearer $PACK_KEY"), "{lines:?}");
+    }
+}
+
+#[test]
+fn the_wallet_that_is_paid_comes_before_what_its_seller_calls_themselves() {
+    let market = market_of(&vars());
+    let owner = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+    let sold = |agent: &str| Offered {
+        owner: owner.into(),
+        agent: agent.into(),
+        networks: vec!["eip155:84532".into()],
+        ..skill("x")
+    };
+    for text in [
+        document::write_skill_document(&market.url, &sold("Best of all")),
+        page::write_skill_page(&market.url, &sold("Best of all")),
+    ] {
+        let body = text.split("<body>").last().unwrap();
+        let (before, after) = body.split_once("Calls itself").unwrap();
+        assert!(before.contains("Paid to") && before.contains(owner), "{text}");
+        assert!(before.contains("Base Sepolia, test money") && !before.contains("Best of all"));
+        assert!(after.contains("Best of all") && body.contains("The seller says:"), "{text}");
+    }
+    for agent in ["", owner, &owner.to_lowercase()] {
+        let text = page::write_skill_page(&market.url, &sold(agent));
+        assert!(!text.contains("Calls itself"), "{agent}");
+    }
+}
+
+#[test]
 fn a_skill_is_called_with_its_own_example_and_without_a_payload_where_it_takes_none() {
     let market = market_of(&vars());
     let example = r#"{"input":{"text":"a word"}}"#;
@@ -214,14 +279,15 @@ fn no_value_of_a_seller_is_code_in_a_command_of_a_document() {
         let skill = skill(evil);
         let document = shell_of_markdown(&document::write_skill_document(&market.url, &skill));
         let page = shell_of_html(&page::write_skill_page(&market.url, &skill));
-        assert_eq!((document.len(), page.len()), (2, 2), "{evil}");
+        assert_eq!((document.len(), page.len()), (4, 4), "{evil}");
         assert_eq!(document, page, "{evil}");
         // A program that is fetched by its name would have the key of whoever follows.
         assert!(document[0].starts_with("npx --no farebox pay "), "{evil}");
-        // `npx --no farebox pay URL -X METHOD -H … -d …` and `curl URL -H … -H … -d …`.
+        // `npx --no farebox pay URL -X METHOD -H … -d …`, `curl URL -H … -H … -d …`, `npx --no farebox pay
+        // -X POST URL` of the pack, and `curl` as before with its key.
         let counts: Vec<usize> =
             document.iter().map(|line| arguments(line, &folder).len()).collect();
-        assert_eq!(counts, [10, 7], "{evil}");
+        assert_eq!(counts, [10, 7, 6, 7], "{evil}");
         assert!(
             shell_of_markdown(&document::write_document(&market.url, &[skill])).is_empty(),
             "{evil}"

@@ -4,6 +4,7 @@ mod archive;
 mod books;
 mod catalogue;
 mod documents;
+mod drafts;
 mod editions;
 mod invocations;
 mod ledger;

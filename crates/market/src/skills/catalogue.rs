@@ -15,7 +15,7 @@ use super::draft::GateTable;
 use super::former::{forget, is_of};
 use super::kernel::{Applied, Decision, Now};
 use super::listing::Listings;
-use super::listing_request::{ListingRequests, object, read_words, text_of};
+use super::listing_request::{ListingRequests, check_members, object, read_words, text_of};
 use super::message::{Answer, Labels, Response};
 use super::proof::{SignedAct, SkillAction};
 use super::refused::{self, refusal};
@@ -149,12 +149,15 @@ impl Catalogue<'_> {
     ) -> Result<DescribedSkill, Response> {
         let members = object(body)?;
         let agent = label(labels, &members).ok_or_else(refused::no_identity)?;
+        check_members(&members)?;
         let (name, description) = read_words(&members)?;
         let version = self.requests.read_version(&members, now)?;
         if let Some(id) = members.get("skillId").filter(|id| !id.is_null()) {
             let is_id = id.as_str().is_some_and(|id| is_skill_id(id) && id == id.trim());
             if !is_id {
-                return Err(refusal(400, "skillId must have 1 to 128 of a-z, 0-9, -, _ and ."));
+                let error =
+                    "skillId must have 1 to 128 of a-z, 0-9, -, _ and ., with no . at an end";
+                return Err(refusal(400, error));
             }
         }
         let owner = match text_of(&members, "payTo") {
@@ -163,6 +166,10 @@ impl Catalogue<'_> {
         };
         let owner = owner.ok().filter(|owner| !owner.is_low());
         let owner = owner.ok_or_else(|| refusal(400, "payTo must be a wallet address"))?;
+        // A page would show another one's wallet beside the name.
+        if Address::parse(&agent).is_ok_and(|named| named != owner) {
+            return Err(refusal(400, "agentId must be no other address than payTo"));
+        }
         let skill = SkillRow {
             id: String::new(),
             owner: owner.to_checksum(),
@@ -203,7 +210,8 @@ impl Catalogue<'_> {
         if !skill.active {
             return Ok(Decision::reply(refused::no_skill()));
         }
-        let described = read_words(&members).and_then(|words| {
+        let described = check_members(&members).and_then(|()| read_words(&members));
+        let described = described.and_then(|words| {
             let version = self.requests.read_version(&members, moment.now)?;
             Ok((words, version))
         });

@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use super::offered::Offered;
 use super::page::CallLines;
+use super::told::PackTold;
 use farebox_base::text::{Markdown, Yaml};
 
 /// Says of what sellers say whose word it is: agents read it beside the market's own.
@@ -67,11 +68,9 @@ fn write_line(url: &str, skill: &Offered) -> Markdown {
 #[must_use]
 pub fn write_skill_document(url: &str, skill: &Offered) -> String {
     let lines = CallLines::of(skill, url, &skill.example());
-    let owner = Markdown::code(&skill.owner);
-    let seller = match skill.agent.as_str() {
-        "" => owner,
-        agent => Markdown::fill("{}, {}", [Markdown::of(agent), owner]),
-    };
+    let label = skill.label().map_or(Markdown::literal(""), |label| {
+        Markdown::fill("- Calls itself: {}\n", [Markdown::of(label)])
+    });
     let fee = skill.fee.as_ref().map_or(Markdown::literal(""), |fee| {
         Markdown::fill("- Fee of the market: {}\n", [Markdown::of(&fee.words())])
     });
@@ -94,8 +93,8 @@ pub fn write_skill_document(url: &str, skill: &Offered) -> String {
     .concat();
     let about = &about;
     Markdown::fill(
-        "{}# {}\n\nThe seller says:\n\n> {}\n\n{}\n\n- Price: {} {} a call, on {}\n- Seller: {}\n- Address: {}\n- Version: {}\n{}\n\
-         ## Call\n\nWith a wallet:\n\n{}\nAs an agent without one, whose treasury pays:\n\n{}{}",
+        "{}# {}\n\nThe seller says:\n\n> {}\n\n{}\n\n- Price: {} {} a call\n- Paid to: {} on {}\n{}- Charged: {}\n- Address: {}\n- Version: {}\n{}\n\
+         ## Call\n\nWith a wallet:\n\n{}\nAs an agent without one, whose treasury pays:\n\n{}{}{}",
         [
             Markdown::front_matter(Yaml::of(&skill.id), Yaml::of(about)),
             Markdown::of(&skill.name),
@@ -103,15 +102,40 @@ pub fn write_skill_document(url: &str, skill: &Offered) -> String {
             Markdown::literal(WORDS),
             Markdown::of(&skill.price),
             Markdown::of(&skill.asset),
-            Markdown::of(&skill.networks.join(", ")),
-            seller,
+            Markdown::code(&skill.owner),
+            Markdown::of(&skill.places()),
+            label,
+            Markdown::literal(skill.moves()),
             Markdown::code(&[&skill.method, " ", &skill.url].concat()),
             Markdown::of(&skill.versions.join(", ")),
             fee,
             Markdown::block("sh", lines.with_wallet.as_str()),
             Markdown::block("sh", lines.by_treasury.as_str()),
+            write_packs(url, skill),
             bazaar,
         ],
     )
     .into_string()
+}
+
+/// The packs of a skill, each with the lines that buy and use it.
+fn write_packs(url: &str, skill: &Offered) -> Markdown {
+    let packs = skill.told_packs(url);
+    if packs.is_empty() {
+        return Markdown::literal("");
+    }
+    let one = |pack: PackTold| {
+        Markdown::fill(
+            "\n{}\n\n{}\nThen with the key of its answer:\n\n{}",
+            [
+                Markdown::of(&pack.words),
+                Markdown::block("sh", pack.buy.as_str()),
+                Markdown::block("sh", pack.call.as_str()),
+            ],
+        )
+    };
+    Markdown::fill(
+        "\n## Packs\n\nCalls that are paid before they are used; a refund is the seller's.\n{}",
+        [Markdown::join(packs.into_iter().map(one), "")],
+    )
 }

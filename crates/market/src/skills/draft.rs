@@ -4,22 +4,20 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde_json::Value;
-
 use super::books::{Change, Rows};
 use super::former::name_lost;
 use super::kernel::{Applied, Decision, Now};
 use super::message::Answer;
+use super::pack::{calls_of, plans};
 use super::row::{Charges, SkillRow, TableRow, VersionRow};
 use super::table::{StoredTable, TableDraft};
 use crate::text::{Members, list, quoted};
 use farebox_base::chain::ChainId;
-use farebox_base::encoding::json;
 use farebox_base::text::single_line;
 
 /// Number of the layout of routes. Raise it with each change of what a route says or weighs: what an
 /// earlier version wrote is written anew then.
-pub(super) const LAYOUT: u32 = 3;
+pub(super) const LAYOUT: u32 = 4;
 /// Longest description of a route, bytes.
 const MAX_DESCRIPTION: usize = 256;
 /// Milliseconds before a table is written again, doubled with each failure.
@@ -130,14 +128,14 @@ impl GateTable<'_> {
             };
             routes.push(members.done());
         }
-        for (plan, price) in plans(version) {
+        for (plan, price) in plans(&version.packs) {
             let path = alloc::format!("{}/{plan}", path("packs"));
             let members = single(
                 route(&path, "POST", &price, &skill.owner)
                     .text("settle", "before")
                     // A payment makes one pack, however often it is told.
                     .raw("idempotent", "true")
-                    .text("description", &alloc::format!("{plan} pack of {}", skill.id)),
+                    .text("description", &describe_pack(&plan, &skill.id)),
             );
             routes.push(members.done());
         }
@@ -205,23 +203,18 @@ pub(super) fn note_failure<B: Rows>(books: &B, moment: Now<'_>) -> Applied<B> {
     Ok(Decision { answer: Answer::Nothing, changes })
 }
 
-/// The plans of a version with their prices.
-pub(super) fn plans(version: &VersionRow) -> Vec<(String, String)> {
-    let mut plans = Vec::new();
-    if let Ok(Value::Object(packs)) = json::parse(version.packs.as_bytes()) {
-        for (plan, price) in packs {
-            plans.extend(price.as_str().map(|price| (plan, price.to_string())));
-        }
-    }
-    plans
-}
-
 fn route(path: &str, method: &str, price: &str, pay_to: &str) -> Members {
     Members::new()
         .text("path", path)
         .raw("methods", &list([quoted(method)]))
         .text("price", price)
         .text("pay_to", pay_to)
+}
+
+/// What a pack is, for the gate's documents.
+fn describe_pack(plan: &str, id: &str) -> String {
+    let calls = calls_of(plan).unwrap_or_default();
+    alloc::format!("{plan} pack of {id}: {calls} calls")
 }
 
 /// Name and description in one line that the gate accepts. The gate's documents show it beside words of

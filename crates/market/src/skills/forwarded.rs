@@ -19,7 +19,9 @@ pub(super) fn read_sale(
 ) -> Result<Sale, Response> {
     let field = |name: &str| head.headers.get(name).unwrap_or_default();
     if !is_from_gate(secret, head, now_ms) || field("farebox-payment").is_empty() {
-        return Err(refused::refusal(403, "Only requests that were paid at the gate are served"));
+        // The gate lets a path through that it does not sell yet.
+        let error = "Only requests that were paid at the gate are served: it sells a new skill within a minute";
+        return Err(refused::refusal(403, error).with("retry-after", "60"));
     }
     let target = head.target();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));

@@ -92,6 +92,7 @@ impl Listings<'_> {
             asset: version.asset,
             networks: version.networks,
             xlm: version.xlm,
+            settle: version.settle,
             method: version.method,
             call_url: version.call_url,
             bazaar: version.bazaar,

@@ -12,6 +12,7 @@ use super::price::{USD_DECIMALS, XLM_BOUNDS, XLM_DECIMALS, XlmRate, plain};
 use super::refused::{self, refusal};
 use super::row::{Charges, VersionRow};
 use super::semver::Semver;
+use crate::query::no_such;
 use crate::text::{Members, number};
 use farebox_base::amount::{Amount, AmountError};
 use farebox_base::chain::ChainId;
@@ -33,6 +34,45 @@ const MAX_BAZAAR: usize = 4096;
 /// How deep what is said of requests may be, and how many values a part of it may have.
 const MAX_DEPTH: usize = 16;
 const MAX_VALUES: usize = 512;
+
+/// Members of a draft.
+const MEMBERS: [&str; 20] = [
+    "name",
+    "description",
+    "agentId",
+    "callUrl",
+    "payTo",
+    "price",
+    "priceXLM",
+    "asset",
+    "network",
+    "skillId",
+    "charges",
+    "version",
+    "method",
+    "settle",
+    "input",
+    "inputSchema",
+    "output",
+    "outputSchema",
+    "packs",
+    "proof",
+];
+/// Members of a skill of the original's, which its clients may send back; they change nothing.
+const OF_THE_ORIGINAL: [&str; 3] = ["id", "active", "createdAt"];
+
+/// Refuses a draft with a member that none has: it would be lost without a word.
+///
+/// # Errors
+/// 400 with its name and the known ones.
+pub(super) fn check_members(members: &Map<String, Value>) -> Result<(), Response> {
+    let is_known =
+        |name: &&String| MEMBERS.iter().chain(&OF_THE_ORIGINAL).any(|known| known == name);
+    match members.keys().find(|name| !is_known(name)) {
+        None => Ok(()),
+        Some(name) => Err(refusal(400, &no_such("member of a skill", name, &MEMBERS))),
+    }
+}
 
 /// A body that is a JSON object.
 ///
@@ -215,6 +255,9 @@ impl ListingRequests<'_> {
                 (text, asset.or(named).unwrap_or_else(usual))
             }
             Some(_) => return Err(wrong()),
+            None if !members.contains_key("priceXLM") => {
+                return Err(refusal(400, "price is missing, such as \"$0.05\""));
+            }
             None => return self.read_xlm_price(members, usual()),
         };
         let network = self.networks.first().ok_or_else(wrong)?;
@@ -225,7 +268,15 @@ impl ListingRequests<'_> {
         if text.len() > 80 {
             return Err(wrong());
         }
-        let amount = Amount::from_price(text, decimals).map_err(|_| wrong())?;
+        let least = || {
+            let least = Amount::from_u64(1).to_decimal(decimals);
+            let digits = format!("at most {decimals} fraction digits");
+            refusal(400, &format!("price must have {digits}, and be at least {least} {asset}"))
+        };
+        let amount = Amount::from_price(text, decimals).map_err(|why| match why {
+            AmountError::Precision | AmountError::Zero => least(),
+            _ => wrong(),
+        })?;
         let price = amount.to_decimal(decimals);
         let xlm = if is_dollar(&asset) { self.rate.xlm_of(&price) } else { None };
         Ok(ListedPrice { price, asset, xlm })

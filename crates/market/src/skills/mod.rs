@@ -53,6 +53,7 @@ mod shelf;
 mod sold;
 mod spend;
 pub mod table;
+mod told;
 
 pub use self::config::Market;
 pub use self::kernel::{Decision, Now, RANDOM_BYTES};

@@ -40,6 +40,9 @@ pub struct Offered {
     pub xlm: Option<String>,
     /// `gate` or `seller`.
     pub charges: String,
+    /// When the money moves: `after` or `before` the answer.
+    #[serde(default)]
+    pub settle: String,
     /// The method with which it is called.
     pub method: String,
     /// The seller's server.
@@ -96,6 +99,14 @@ impl Offered {
         let input = bazaar.as_ref().and_then(|bazaar| bazaar.get("input")).map(json::text);
         let example = input.filter(|text| text.len() <= bytes);
         example.unwrap_or_else(|| r#"{"input":"hello"}"#.to_string())
+    }
+
+    /// The body of an invocation, JSON: with an example as its payload, where it takes one.
+    pub(super) fn invocation(&self, example: &str) -> String {
+        match self.method.as_str() {
+            "GET" => r#"{"agentId":"NAME"}"#.to_string(),
+            _ => [r#"{"agentId":"NAME","payload":"#, example, "}"].concat(),
+        }
     }
 
     /// The skill as JSON, as programs read it at a market with this origin.

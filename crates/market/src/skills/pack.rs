@@ -4,8 +4,9 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use serde_json::Value;
+
 use super::books::{Change, Rows};
-use super::draft::plans;
 use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Response, Sale};
 use super::place::{moved_by, note_use};
@@ -13,7 +14,7 @@ use super::price::{is_usual_price, may_sell};
 use super::refused::{self, refusal};
 use super::row::{Charges, PackRow, SkillRow, VersionRow};
 use crate::text::Members;
-use farebox_base::encoding::{base32, hex};
+use farebox_base::encoding::{base32, hex, json};
 use farebox_base::hash;
 use farebox_base::secret::{Secret, ct_eq};
 
@@ -31,6 +32,17 @@ pub fn calls_of(plan: &str) -> Option<u64> {
         "pro" => Some(10_000),
         _ => None,
     }
+}
+
+/// The plans in the packs of a version, with their prices.
+pub(super) fn plans(packs: &str) -> Vec<(String, String)> {
+    let mut plans = Vec::new();
+    if let Ok(Value::Object(packs)) = json::parse(packs.as_bytes()) {
+        for (plan, price) in packs {
+            plans.extend(price.as_str().map(|price| (plan, price.to_string())));
+        }
+    }
+    plans
 }
 
 /// The standing of a pack now.
@@ -109,7 +121,7 @@ pub(super) fn sell_pack<B: Rows>(
     }
     let is_sold = books.versions(id)?.iter().any(|version| {
         may_sell(version, sale, moment.now)
-            && plans(version).iter().any(|(known, price)| {
+            && plans(&version.packs).iter().any(|(known, price)| {
                 known == plan && is_usual_price(sale, price, &version.networks)
             })
     });

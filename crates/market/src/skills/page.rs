@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::index::SkillIndex;
 use super::offered::Offered;
+use super::told::PackTold;
 use crate::page::Beside;
 use crate::query::Query;
 use crate::text::Members;
@@ -120,10 +121,10 @@ fn card(skill: &Offered, url: &str, depth: Depth) -> Html {
         Depth::Card => {
             Html::fill("<details><summary>How to call it</summary>{}</details>", [calls])
         }
-        Depth::Whole => Html::fill("<h2>How to call it</h2>{}", [calls]),
+        Depth::Whole => Html::fill("<h2>How to call it</h2>{}{}", [calls, write_packs(skill, url)]),
     };
     Html::fill(
-        "<li id=\"{}\" class=\"skill\"><div class=\"head\">{}<p class=\"price\">{} {}</p></div><p class=\"about\"><bdi>{}</bdi></p>{}<dl>{}</dl>{}</li>",
+        "<li id=\"{}\" class=\"skill\"><div class=\"head\">{}<p class=\"price\">{} {}</p></div><p class=\"about\">The seller says: <bdi>{}</bdi></p>{}<dl>{}</dl>{}</li>",
         [
             id,
             title,
@@ -137,12 +138,12 @@ fn card(skill: &Offered, url: &str, depth: Depth) -> Html {
     )
 }
 
-/// Seller, address, network, versions and fee, as a list of terms.
+/// The wallet that is paid, before what its seller calls themselves; address, versions, when the money
+/// moves, and the fee, as a list of terms.
 fn facts(skill: &Offered, depth: Depth) -> Html {
-    let seller = match skill.agent.as_str() {
-        "" => Html::literal(""),
-        agent => Html::fill("<bdi>{}</bdi>, ", [Html::of(agent)]),
-    };
+    let label = skill.label().map_or(Html::literal(""), |label| {
+        Html::fill("<dt>Calls itself</dt><dd><bdi>{}</bdi></dd>", [Html::of(label)])
+    });
     let versions = match depth {
         Depth::Card => skill.version.clone(),
         Depth::Whole => skill.versions.join(", "),
@@ -151,16 +152,36 @@ fn facts(skill: &Offered, depth: Depth) -> Html {
         Html::fill("<dt>Fee of the market</dt><dd>{}</dd>", [Html::of(&fee.words())])
     });
     Html::fill(
-        "<dt>Seller</dt><dd>{}<code>{}</code></dd><dt>Address</dt><dd><code>{} {}</code></dd><dt>Network</dt><dd>{}</dd><dt>Version</dt><dd>{}</dd>{}",
+        "<dt>Paid to</dt><dd><code>{}</code> on {}</dd>{}<dt>Charged</dt><dd>{}</dd><dt>Address</dt><dd><code>{} {}</code></dd><dt>Version</dt><dd>{}</dd>{}",
         [
-            seller,
             Html::of(&skill.owner),
+            Html::of(&skill.places()),
+            label,
+            Html::literal(skill.moves()),
             Html::of(&skill.method),
             Html::of(&skill.url),
-            Html::of(&skill.networks.join(", ")),
             Html::of(&versions),
             fee,
         ],
+    )
+}
+
+/// The packs of a skill, each with the lines that buy and use it.
+fn write_packs(skill: &Offered, url: &str) -> Html {
+    let packs = skill.told_packs(url);
+    if packs.is_empty() {
+        return Html::literal("");
+    }
+    let one = |pack: PackTold| {
+        Html::fill(
+            "<p>{}</p><pre><code>{}</code></pre><p>Then with the key of its answer:</p><pre><code>{}</code></pre>",
+            [Html::of(&pack.words), Html::of(pack.buy.as_str()), Html::of(pack.call.as_str())],
+        )
+    };
+    let packs = Html::join(packs.into_iter().map(one), "");
+    Html::fill(
+        "<h2>Packs</h2><p>Calls that are paid before they are used; a refund is the seller&#39;s.</p>{}",
+        [packs],
     )
 }
 
@@ -190,17 +211,13 @@ impl CallLines {
             "POST" => body(),
             method => Shell::fill(" -X {}{}", [Shell::of(method), body()]),
         };
-        let call = match skill.method.as_str() {
-            "GET" => r#"{"agentId":"NAME"}"#.to_string(),
-            _ => [r#"{"agentId":"NAME","payload":"#, example, "}"].concat(),
-        };
         let address = format!("{}/api/marketplace/skills/{}/invoke", url, skill.id);
         Self {
             // Beside a key, `npx` alone would start whatever has the name in the registry.
             with_wallet: Shell::fill("npx --no farebox pay {}{}", [Shell::of(&skill.url), body]),
             by_treasury: Shell::fill(
                 "curl {} -H \"Authorization: Bearer $RUNTIME_TOKEN\" -H 'content-type: application/json' -d {}",
-                [Shell::of(&address), Shell::of(&call)],
+                [Shell::of(&address), Shell::of(&skill.invocation(example))],
             ),
         }
     }
@@ -319,6 +336,7 @@ mod tests {
             networks: vec!["eip155:84532".to_string()],
             xlm: None,
             charges: "gate".to_string(),
+            settle: "after".to_string(),
             method: "POST".to_string(),
             call_url: "https://example.com/run".to_string(),
             url: format!("https://skills.example.com/s/{id}"),

@@ -151,7 +151,9 @@ impl SignedAct<'_> {
             return Ok(Err(refused::bad_proof("proof is not a signature")));
         };
         if signer != *self.owner {
-            return Ok(Err(refused::not_owner()));
+            let (owner, signer) = (self.owner.to_checksum(), signer.to_checksum());
+            let why = alloc::format!("payTo is {owner}, and {signer} has signed");
+            return Ok(Err(refused::not_owner().with("farebox-reason", &why)));
         }
         let owner = self.owner.to_checksum();
         if books.has_nonce(&owner, &terms.nonce)? {
