@@ -89,15 +89,67 @@ test('the commands of the documentation publish, revise, rotate and withdraw a s
   const { skill, secret } = JSON.parse(published.out);
   assert.deepEqual([skill.id, skill.payTo, skill.agentId], [id, address, address]);
   assert.match(secret, /^fbs_/);
-  assert.equal((await command('version', id, 'word-count-1.1.json')).code, 0);
+  const revised = await command('version', id, 'word-count-1.1.json');
+  assert.deepEqual([revised.code, revised.err], [0, '']);
+  assert.ok(!revised.out.includes('fbs_'), 'a change of the price prints no secret');
   assert.equal((await shown(id)).price, '0.04');
   const rotated = await command('rotate', id);
   assert.equal(rotated.code, 0, rotated.err);
   assert.notEqual(JSON.parse(rotated.out).secret, secret);
+  assert.match(rotated.err, /holds at once/);
   assert.deepEqual(await command('withdraw', id), { code: 0, out: '', err: `${id} is not sold any more\n` });
   const gone = await command('withdraw', 'nothing');
   assert.equal(gone.code, 1);
-  assert.match(gone.err, /^farebox: skill_refused: .+\n +do what the message says/);
+  assert.match(gone.err, /^farebox: skill_refused: .+\n +nothing was changed/);
+});
+
+test('a secret goes into a file that its owner alone reads, and is printed after a version where that is asked', async () => {
+  const { skillId: id, ...rest } = draft('by-file');
+  const file = join(folder, 'by-file.secret');
+  writeFileSync(file, 'an older and longer text than any secret of a skill that a market gives, which nobody needs any more', {
+    mode: 0o644,
+  });
+  writeFileSync(join(folder, 'by-file.json'), JSON.stringify({ skillId: id, ...rest }));
+  const kept = () => [readFileSync(file, 'utf8'), statSync(file).mode & 0o777] as const;
+  const published = await command('publish', 'by-file.json', '--secret-file', 'by-file.secret');
+  assert.equal(published.code, 0, published.err);
+  assert.equal(JSON.parse(published.out).skill.id, id);
+  assert.ok(!`${published.out}${published.err}`.includes('fbs_'));
+  const [first, mode] = kept();
+  assert.deepEqual([/^fbs_[0-9a-f]{64}$/.test(first), mode], [true, 0o600]);
+  const rotated = await command('rotate', id, '--secret-file', 'by-file.secret');
+  assert.ok(rotated.code === 0 && !rotated.out.includes('fbs_'), rotated.err);
+  const [second] = kept();
+  assert.ok(/^fbs_[0-9a-f]{64}$/.test(second) && second !== first);
+  writeFileSync(join(folder, 'by-file-1.1.json'), JSON.stringify({ ...rest, version: '1.1.0' }));
+  const shownAgain = await command('version', id, 'by-file-1.1.json', '--show-secret');
+  assert.equal(JSON.parse(shownAgain.out).secret, second);
+  const lost = await command('rotate', id, '--secret-file', join('nowhere', 'x'));
+  assert.deepEqual([lost.code, lost.err.includes('--secret-file cannot be written')], [2, true]);
+  const refused = await command('rotate', 'nothing', '--secret-file', 'by-file.secret');
+  assert.deepEqual([refused.code, kept()[0]], [1, second], 'a refusal leaves what was kept');
+});
+
+test('what a seller has mistyped is told by its place, its name, or the address that was meant', async () => {
+  writeFileSync(join(folder, 'broken.json'), '{\n  "name": "fbs_secret",\n  "price": "$1",,\n}');
+  const broken = await command('publish', 'broken.json');
+  assert.match(broken.err, /the skill is no JSON: look at line 3, column 17\n/);
+  assert.ok(!broken.err.includes('fbs_secret'));
+  const strange = await failure(publishSkill({ ...draft('strange'), desciption: 'x' }, at));
+  assert.match(strange.message, /^desciption is no member of a skill; known are name, description, /);
+  const elsewhere = await failure(
+    publishSkill(draft('strange'), {
+      ...at,
+      market: 'https://other.example.com',
+      fetch: (url, init) => asked(String(url).replace('https://other.example.com', MARKET), init),
+    }),
+  );
+  assert.equal(elsewhere.message, `https://other.example.com says that the market's address is ${MARKET}`);
+  const another = await failure(publishSkill({ ...draft('strange'), payTo: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8' }, at));
+  assert.equal(
+    another.message,
+    `You do not own this skill: payTo is 0x70997970C51812dc3A010C7d01b50e0d17dc79C8, and ${address} has signed`,
+  );
 });
 
 test('a refusal has the sentence of the market, its status and its reason', async () => {
@@ -191,9 +243,9 @@ test('a digest is of every member of the request, whatever its names and numbers
     é: [0.1 + 0.2, 1e21, 5e-324, -0, 2 ** 53, 1e-7],
     '\u{1f600}': '\u2028"\\\u0007',
     '\ufb33': { b: null, a: true, undefined },
-    price: { amount: '0.05', asset: 'USDC' },
   };
-  const { skill } = await publishSkill({ ...draft('odd'), ...odd }, at);
+  const price = { amount: '0.05', asset: 'USDC' };
+  const { skill } = await publishSkill({ ...draft('odd'), price, input: odd, output: Object.values(odd) }, at);
   assert.equal(skill.id, 'odd');
 });
 

@@ -58,7 +58,7 @@ export class SkillError extends Error {
 }
 
 const REMEDIES: Readonly<Record<SkillErrorCode, string>> = {
-  skill_refused: 'do what the message says, and call again',
+  skill_refused: 'nothing was changed; the message says why',
   market_unreachable: 'look at the list of skills before you call again: the market may have made the change',
   market_unreadable: 'check the address of the market; nothing was signed for it',
 };
@@ -102,6 +102,9 @@ async function changed({ action, method, below, id }: Change, draft: Partial<Ski
   const { said } = await told(market, 'POST', `/typed-data?${asked}`, body, options);
   const typedData = said['typedData'] as TypedData;
   const { nonce, validBefore } = typedData?.message ?? {};
+  const named = typedData?.message?.['market'];
+  if (typeof named === 'string' && named !== market)
+    throw new SkillError('market_unreadable', wasm.boundedText(`${market} says that the market's address is ${named}`, 400));
   if (!isFor(typedData, { action, market, skill: id, nonce, validBefore }, body))
     throw new SkillError('market_unreadable', `${market} asks to sign something else than the ${action} of this skill`);
   const signature = await signer.sign(typedData, options.signal);

@@ -78,11 +78,18 @@ export function objectOf(file: string, what: string): Members {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch {
-    // As any other text that is none.
+  } catch (error) {
+    throw new Usage(`${what} is no JSON: look at ${placeIn(text, (error as Error).message)}`);
   }
   if (!isObject(value)) throw new Usage(`${what} is no JSON object`);
   return value;
+}
+
+/** Where a reader of JSON has stopped; its own words may have a part of the text, which may be a secret. */
+function placeIn(text: string, why: string): string {
+  const at = /position (\d+)/.exec(why)?.[1];
+  const lines = text.slice(0, at === undefined ? text.length : Number(at)).split('\n');
+  return `line ${lines.length}, column ${(lines.at(-1) ?? '').length + 1}`;
 }
 
 function readText(file: string | number, what: string): string {

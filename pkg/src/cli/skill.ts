@@ -1,7 +1,8 @@
 /** `skill`: publishes a skill at a market, sells another version, gives it another secret, takes it back. */
-import type { SkillDraft } from '../agent/skills.js';
+import type { PublishedSkill, SkillDraft } from '../agent/skills.js';
 import { localSigner } from '../signer.js';
 import { keyOf, objectOf } from './request.js';
+import { SecretFile } from './secret-file.js';
 import { jsonText, tell } from './terminal.js';
 import { EXIT, Usage, type Words } from './words.js';
 
@@ -25,13 +26,31 @@ export async function skill(words: Words): Promise<number> {
     tell(`${id} is not sold any more\n`);
     return EXIT.done;
   }
-  const published =
-    name === 'publish'
-      ? await skills.publishSkill(draft!, options)
-      : name === 'version'
-        ? await skills.publishVersion(id, draft as SkillDraft & { version: string }, options)
-        : await skills.rotateSkillSecret(id, options);
-  process.stdout.write(`${jsonText(published, 2)}\n`);
-  tell(published.secret === undefined ? '' : 'keep the secret: it signs every request to you, and is not shown again\n');
+  const file = words.values['secret-file'];
+  const kept = file === undefined ? undefined : new SecretFile(file);
+  try {
+    const published =
+      name === 'publish'
+        ? await skills.publishSkill(draft!, options)
+        : name === 'version'
+          ? await skills.publishVersion(id, draft as SkillDraft & { version: string }, options)
+          : await skills.rotateSkillSecret(id, options);
+    show(published, name, words, kept);
+  } finally {
+    kept?.close();
+  }
   return EXIT.done;
 }
+
+/** Prints a skill, and its secret where that is new or asked for and goes into no file. */
+function show({ skill: listed, secret }: PublishedSkill, name: string, words: Words, kept: SecretFile | undefined): void {
+  // A new version has the secret of before: its owner has it, and the log of a price change needs none.
+  const isNew = name !== 'version';
+  const isPrinted = kept === undefined && (isNew || words.values['show-secret'] === true);
+  if (secret !== undefined) kept?.keep(secret);
+  process.stdout.write(`${jsonText(isPrinted ? { skill: listed, secret } : { skill: listed }, 2)}\n`);
+  if (secret !== undefined && isNew) tell(name === 'rotate' ? ROTATED : KEEP);
+}
+
+const KEEP = 'keep the secret: it signs every request to you, and is not shown again\n';
+const ROTATED = 'the new secret holds at once: until your server has it, its own refusal fails the calls. It is not shown again\n';

@@ -77,6 +77,8 @@ link create:
 
 skill:
       --market URL          where it is sold; FILE describes it as JSON, - is standard input
+      --secret-file FILE    keeps the secret in a file that you alone read, and prints none
+      --show-secret         prints it after version too
 
 receipt:
       --keys ORIGIN         compares the signer with the keys that this gate publishes
@@ -125,6 +127,8 @@ const OPTIONS = {
   'key-file': { type: 'string' },
   keys: { type: 'string' },
   market: { type: 'string' },
+  'secret-file': { type: 'string' },
+  'show-secret': { type: 'boolean' },
   facilitator: { type: 'string' },
   limit: { type: 'string' },
   treasury: { type: 'string' },
