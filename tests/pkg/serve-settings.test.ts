@@ -130,7 +130,7 @@ test('the line that buys names a folder as one word', () => {
 
 test('prices may stand under their other name', () => {
   const config = fileOf({ PROTECTED_PATTERNS: [{ pattern: '/a', price: '$1' }] });
-  const [status, text] = served('--config', config, '--check');
+  const [status, text] = served('--config', config, '--facilitator', 'http://127.0.0.1:9', '--check');
   assert.equal(status, 0, text);
   assert.deepEqual(pricesOf(varsOf({ config })), ['  /a  $1']);
   assert.deepEqual(
