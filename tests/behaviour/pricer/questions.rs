@@ -193,6 +193,33 @@ fn a_question_of_the_same_price_is_asked_for_what_was_paid() {
 
 //
 #[test]
+fn what_was_paid_is_asked_for_at_the_same_price_after_its_end_and_at_no_other() {
+    for field in FIELDS {
+        for other in [None, Some(price("$0.90"))] {
+            let mut world = world();
+            let payment = in_doubt(&mut world, "/early");
+            is_found(&mut world, &payment);
+            let now = world.now().secs();
+            world.wait(payment.valid_before.saturating_sub(now) + 1);
+            assert!(matches!(world.row_of(&payment.nonce).state, State::Settled { .. }));
+            world.origin.calls.clear();
+            if let Some(dear) = &other {
+                says(&mut world, &[dear.clone()]);
+            }
+            let response = world.send(own(&payment).header(field.0, field.1));
+            match other {
+                None => assert!(response.is_delivery(), "{field:?}: {}", response.problem()),
+                Some(_) => assert_eq!(told(&response), (409, "payment_already_used".to_owned())),
+            }
+            let times = usize::from(other.is_none());
+            assert_eq!(world.origin.calls.len(), times, "{field:?}");
+            assert_eq!(world.facilitator.chain.fates[&payment.nonce].transfers, 1);
+        }
+    }
+}
+
+//
+#[test]
 fn a_nonce_that_paid_for_a_cheap_question_pays_for_no_dear_one_when_it_is_signed_again() {
     for (target, code) in [("/early", "payment_already_used"), ("/twice", "refund_due")] {
         for field in FIELDS {

@@ -114,11 +114,11 @@ impl<'g> PaidRequest<'g> {
 
     /// The payment as this request shows it.
     fn repeat(&self) -> Repeat {
-        let priced = self.checked.eligibility == Eligibility::Fresh;
+        let is_fresh = self.checked.eligibility == Eligibility::Fresh;
         Repeat {
             payment: Box::new(self.payment()),
             leases: self.leases(),
-            idempotent: self.asked.offer.settings.idempotent && priced,
+            idempotent: self.asked.offer.settings.idempotent && is_fresh,
             wallet: self.checked.wallet,
             // A payment that was looked for and not confirmed is not looked for again: the row's
             // state is the answer.
@@ -129,7 +129,9 @@ impl<'g> PaidRequest<'g> {
             denied: !self.checked.proof.was_sent()
                 && self.asked.parts.payers.clients.denies(&self.checked.proof.account()),
             rival: self.checked.proof.rival.map(|key| key.to_hex()),
-            priced,
+            // What has only ended was signed for today's price: each other difference from today's
+            // terms has an eligibility of its own.
+            priced: is_fresh || self.checked.eligibility == Eligibility::Expired,
         }
     }
 
