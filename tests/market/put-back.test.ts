@@ -87,6 +87,18 @@ describe('a market that is put back to a backup', () => {
     assert.equal(kv.written.length, length + 1);
   });
 
+  it('waits for a store that cannot be read, and goes on once it can', async () => {
+    kv.isMute = true;
+    const reads = kv.reads;
+    await putBack();
+    await listed();
+    await eventually('it was asked twice', () => kv.reads >= reads + 2);
+    assert.equal(priceOf('later'), '0.01');
+    kv.isMute = false;
+    await eventually('the lost one has gone', () => priceOf('later') === undefined);
+    assert.equal(priceOf('kept'), '0.01');
+  });
+
   //
   it('leaves the ids of the lost time to who was paid for them', async () => {
     const [seller, stranger] = [newOwner(), newOwner()];
@@ -98,17 +110,5 @@ describe('a market that is put back to a backup', () => {
     assert.equal((await market.publish(stranger, skill('taken', '$0.02'))).status, 409);
     assert.equal((await market.publish(seller, skill('taken', '$0.03'))).status, 201);
     await written('taken', '0.03');
-  });
-
-  it('waits for a store that cannot be read, and goes on once it can', async () => {
-    kv.isMute = true;
-    const reads = kv.reads;
-    await putBack();
-    await listed();
-    await eventually('it was asked twice', () => kv.reads >= reads + 2);
-    assert.equal(priceOf('later'), '0.01');
-    kv.isMute = false;
-    await eventually('the lost one has gone', () => priceOf('later') === undefined);
-    assert.equal(priceOf('kept'), '0.01');
   });
 });
