@@ -213,7 +213,7 @@ pub fn a_copy_comes_only_where_its_payments_are_found_and_none_is_sold_again() {
     refused(&begin(&live, ""), "ROUTES");
 }
 
-//
+//
 #[test]
 pub fn no_copy_comes_into_a_gate_that_sells_by_a_session_of_either_protocol() {
     let mut vars = by_mpp();

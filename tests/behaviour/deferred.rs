@@ -486,7 +486,7 @@ fn whatever_is_lost_on_the_way_a_payment_is_served_once_and_never_asked_for_twic
     }
 }
 
-//
+//
 #[test]
 pub fn what_moves_together_with_another_is_served_too_where_the_answer_to_its_record_is_lost() {
     let together =

@@ -519,7 +519,7 @@ fn fresh_terms_that_differ_in_anything_that_costs_are_not_signed() {
     assert!(renewed(402, &terms(&json!([longer]))).is_ok());
 }
 
-//
+//
 #[test]
 pub fn a_payment_that_came_too_late_is_not_signed_again_once_its_policy_has_expired() {
     // `at(71)`, and a second later.

@@ -84,7 +84,7 @@ fn refused_after(secs: u64, routes: Value) {
     }
 }
 
-//
+//
 #[test]
 pub fn a_former_price_pays_for_five_minutes_and_only_to_the_same_payee_in_the_same_way() {
     refused_after(300, json!([route(&json!({"price": "$0.90"}))]));

@@ -159,7 +159,7 @@ fn shown_by_the_chain(
     (payment, first.response.unwrap())
 }
 
-//
+//
 #[test]
 pub fn a_verdict_of_the_chain_whose_answer_is_lost_is_told_once_more_and_its_response_is_served() {
     let mut usual = World::with_chain();
@@ -190,7 +190,7 @@ pub fn a_verdict_of_the_chain_whose_answer_is_lost_is_told_once_more_and_its_res
     assert_eq!(world.origin.calls.len(), 1);
 }
 
-//
+//
 #[test]
 pub fn a_stream_of_which_nothing_was_sent_is_owed_and_waits_for_no_person() {
     let stream = "200\ncontent-type: text/event-stream";

@@ -252,7 +252,7 @@ pub fn what_may_have_been_paid_back_before_a_restore_is_left_to_people() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_debt_that_came_by_a_copy_is_left_to_people_though_nothing_was_sold_meanwhile() {
     for (after, is_begun) in [(0, false), (1, false), (0, true), (1, true)] {

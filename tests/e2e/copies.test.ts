@@ -34,7 +34,7 @@ async function until(is: () => Promise<boolean>): Promise<void> {
   assert.fail('it did not come');
 }
 
-//
+//
 test('a ledger moves: what was paid is answered from its rows, and channels go on', { timeout: 240_000 }, async () => {
   await world.gate('first', world.withSessions());
   const sold = [await world.pay('/report'), await world.pay('/report-before')];

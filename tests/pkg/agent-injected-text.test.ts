@@ -210,7 +210,7 @@ async function toldLocally(challenge: Json): Promise<AgentHarnessPreparedSummary
 }
 
 for (const [place, [code, of]] of Object.entries(REFUSED)) {
-  // A-881
+  // A-847
   test(`no text in the ${place} of refused terms is in the sentence about the price, and each is bounded and visible`, async () => {
     for (const text of [LURE, 'z'.repeat(300), ...TEXTS]) {
       const summary = await toldLocally({ x402Version: 2, resource: { url: '/' }, ...of(text) });
@@ -228,7 +228,7 @@ for (const [place, [code, of]] of Object.entries(REFUSED)) {
   });
 }
 
-// A-881
+// A-847
 test('a diagnostic in a 402 that asks to stop is told as its code alone, and the instructions name the rest as data', async () => {
   const { costSummary, refusalDetails } = await toldLocally({
     ...saying({ code: 'OPERATOR_ALERT', message: LURE, escalate: true, suggestion: LURE }),

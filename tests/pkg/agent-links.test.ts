@@ -24,7 +24,7 @@ async function followed(first: string, states: readonly string[], reason?: strin
   return { ...outcome, calls };
 }
 
-//
+//
 test('a service that answers late is asked for a minute by the clock', async () => {
   const clock = { now: 5_000, asked: 0 };
   const outcome = await followPaymentLink({

@@ -50,7 +50,7 @@ const moneyOf = (amount: string, amountMinor: string, precision = 6): object => 
   unit: 'minor',
 });
 
-// A-880
+// A-846
 test('a receipt of what was signed before has the amount and the payee of that, and a model is told of the other price', async () => {
   let seconds = Date.now() / 1000;
   const { client, store, signer } = local({ now: () => seconds, policy: { pinPayees: false } });
@@ -75,7 +75,7 @@ test('a receipt of what was signed before has the amount and the payee of that, 
   );
 });
 
-// A-880
+// A-846
 test('a payment that is sent again at another price has a receipt that agrees with itself', async () => {
   const { client, store, signer } = local();
   asksFor({}, loses);
@@ -101,7 +101,7 @@ test('without a settlement a receipt has what was signed, in both forms', async 
 });
 
 const BOUND = { scheme: 'upto', amount: '1000000', extra: { ...OFFER.extra, facilitatorAddress: OTHER } };
-// A-880
+// A-846
 for (const [what, settled, money, kept] of [
   ['less than', settlement({ amount: '200000' }), moneyOf('0.200000', '200000'), [TRANSACTION, PAYEE.toLowerCase(), '200000', '0.2']],
   ['nothing of', settlement({ amount: '0', transaction: '' }), moneyOf('0', '0', 0), ['', PAYEE.toLowerCase(), '0', '0']],
@@ -120,7 +120,7 @@ for (const [what, settled, money, kept] of [
     assert.deepEqual(await keptIn(store), kept);
   });
 
-// A-880
+// A-846
 test('a bound is not paid where one price was shown, nor one price where a bound was', async () => {
   for (const [shown, asked] of [
     [{ amount: '1000000' }, BOUND],

@@ -84,7 +84,7 @@ const NEAR = [
   ['gate', '172.16.0.9'],
 ] as const;
 
-//
+//
 test('a stranger who names this machine as the host writes no warning about the proxy, and uses none up', async (t) => {
   const [first, second, third] = STRANGERS;
   const lie = ['localhost', first] as const;

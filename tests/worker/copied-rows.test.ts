@@ -77,7 +77,7 @@ async function rowsOf(object: string, bytes: number, between: (page: number) => 
 
 const numberOf = (line: string): number => (JSON.parse(line) as [string, { id: number }])[1].id;
 
-//
+//
 test('an object of the ledger keeps the second in which it answers by a copy, and no copy has it before', async () => {
   const command = { ...COPY, note: 'restored' };
   const noted = async (object: string): Promise<readonly { value: number }[]> =>

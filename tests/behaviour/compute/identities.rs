@@ -23,7 +23,7 @@ fn renew(world: &mut World, number: u8, agent: &str, token: &str) -> Told {
     show(world, number, &more, &Value::Null)
 }
 
-//
+//
 #[test]
 fn an_identity_takes_its_seller_from_whoever_had_a_bond_paid() {
     for agent in ["x", "agent-1"] {
@@ -46,7 +46,7 @@ fn an_identity_takes_its_seller_from_whoever_had_a_bond_paid() {
     }
 }
 
-//
+//
 #[test]
 fn what_a_stranger_shared_with_an_identity_before_ends_with_its_next_session() {
     let (mut world, token) = taken_over("agent-1");
@@ -67,7 +67,7 @@ fn what_a_stranger_shared_with_an_identity_before_ends_with_its_next_session() {
     }
 }
 
-//
+//
 #[test]
 fn an_identity_takes_back_what_a_stranger_bound_though_the_wallet_has_signed_since() {
     let mut world = World::new();
@@ -85,7 +85,7 @@ fn an_identity_takes_back_what_a_stranger_bound_though_the_wallet_has_signed_sin
     assert_eq!(renew(&mut world, SIGNS, "x", &token).status, 403);
 }
 
-//
+//
 #[test]
 fn who_had_an_identity_is_bound_by_no_stranger_after_a_bond_of_its_own() {
     let mut world = World::new();

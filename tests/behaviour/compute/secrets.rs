@@ -221,7 +221,7 @@ fn renew(world: &mut World, number: u8, token: &str) -> Told {
     show(world, number, &more, &Value::Null)
 }
 
-//
+//
 #[test]
 fn who_was_bound_without_a_signature_is_bound_by_another_bond_under_another_secret() {
     for former in [Former::Told, Former::Gone] {
@@ -245,7 +245,7 @@ fn who_was_bound_without_a_signature_is_bound_by_another_bond_under_another_secr
     }
 }
 
-//
+//
 #[test]
 fn who_has_signed_is_bound_by_a_signature_alone_under_another_secret_too() {
     let mut world = World::new();
@@ -300,7 +300,7 @@ fn show_transfer(world: &mut World, fingerprint: &str, signer: u8, prompt: &str)
     Told::of(world.send_with(asked, Some(transfer.replies(|_| {}))))
 }
 
-//
+//
 #[test]
 fn a_transfer_for_a_quote_that_nobody_can_read_goes_back() {
     // Its quote is open still, or has ended, and with it its prompt.
@@ -328,7 +328,7 @@ fn a_transfer_for_a_quote_that_nobody_can_read_goes_back() {
     }
 }
 
-//
+//
 #[test]
 fn a_transfer_buys_no_other_order_than_the_one_that_was_quoted() {
     for former in [None, Some(Former::Told)] {

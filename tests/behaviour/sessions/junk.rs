@@ -186,7 +186,7 @@ const TOO_MUCH: &str = "340282366920938463463374607431768211456";
 /// Amounts that only the payer of a channel is told.
 const TOLD: [&str; 3] = ["spent", "acceptedCumulative", "deposit"];
 
-//
+//
 #[test]
 pub fn an_amount_that_fits_no_voucher_tells_nothing_of_the_channel_of_another() {
     let mut session = Session::opened();
@@ -231,7 +231,7 @@ fn asked(session: &mut Session, ask: &str, cumulative: &str, signature: &str) ->
     serde_json::from_str(&reply.unwrap()).unwrap()
 }
 
-//
+//
 #[test]
 pub fn only_a_voucher_that_was_checked_makes_its_sender_the_payer_of_a_channel() {
     let mut session = Session::opened();

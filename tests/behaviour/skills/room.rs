@@ -322,7 +322,7 @@ pub fn whose_an_id_was_stays_known_of_ten_thousand() {
     assert_eq!(ids[9_998..], ["echo-0", "echo-1"]);
 }
 
-//
+//
 #[test]
 pub fn whose_an_id_was_stays_known_where_it_is_forgotten_again_as_the_oldest() {
     let mut world = World::new();
