@@ -75,7 +75,7 @@ export type AgentHarnessPreparedSummary = {
   kind: SdkPreparedPaidRequest['kind'];
   protocol: SdkPreparedPaidRequest['protocol'];
   costSummary?: string;
-  /** Why a new payment would be refused, where that may quote the merchant: it is data. */
+  /** The reason why a new payment would be refused, where it may quote the merchant: it is data. */
   refusalDetails?: string;
   challengeDetails?: SdkPreparedChallengeDetails;
   paymentRequirement?: SdkPreparedPaymentRequirement;

@@ -33,7 +33,7 @@ export type Sent = Asked & {
   readonly key?: string | undefined;
   /** What its seller has proven, or told. */
   readonly receipt?: SdkReceipt | undefined;
-  /** What it has charged, as that was checked. Rows that were kept before have none. */
+  /** The settlement that it tells, as that was checked. Rows that were kept before have none. */
   readonly settled?: Receipt | undefined;
 };
 /** `open` while its fate is not known. */

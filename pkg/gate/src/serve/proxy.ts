@@ -22,10 +22,10 @@ for (const [network, bits] of [
 
 const isNear = (address: string): boolean => isIP(address) !== 0 && NEAR.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 
-/** How many networks have to ask for this machine itself, one after the other, before that is the word of the proxy: a stranger writes any host. */
+/** Networks that have to ask for this machine itself, one after the other, before that is the word of the proxy: a stranger writes any host. */
 const MANY = 3;
 
-/** What a request shows that its proxy lacks. */
+/** Tells what a request shows that its proxy lacks. */
 type Lack = (asked: IncomingMessage) => string | undefined;
 
 /** Tells what requests show that their proxy lacks: each front has one such warning, by whether it trusts its proxy. */

@@ -28,7 +28,7 @@ export type Settled = {
   readonly isOver?: boolean;
   /** Whether its content came without a receipt. */
   readonly isOpen?: boolean;
-  /** What its merchant has charged, as it was checked. */
+  /** The settlement that its merchant tells, as it was checked. */
   readonly settled?: Receipt | undefined;
 };
 
@@ -127,7 +127,7 @@ export class Verdicts {
   #receipt(sent: Sent, settled: Receipt | undefined, isFulfilled: boolean): SdkReceipt {
     const { organization = 'local', agent = 'local' } = this.#options;
     const { request, protocol } = this.#prepared;
-    // What was shown or signed last need not be what was charged.
+    // Where nothing was charged it is empty.
     const transaction = settled?.transaction || undefined;
     return {
       receiptId: idOf('receipt', signedIn(sent)),
@@ -135,6 +135,7 @@ export class Verdicts {
       organizationId: idOf('organization', organization),
       agentId: idOf('agent', `${organization}/${agent}`),
       protocol,
+      // What was shown or signed last need not be what was charged.
       money: moneyOf(settled ?? sent.proposal),
       authorizationOutcome: 'allowed',
       // The merchant says so, in agreement with what was signed; the chain is not asked here.
