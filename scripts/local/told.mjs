@@ -174,7 +174,8 @@ export function toldMarket({ name, url, vars }) {
     '',
     `${name} is at ${url}; people and agents reach it through its gate, at ${gate}`,
     '',
-    'Publish a skill once that gate runs, with the key of the wallet that is paid in FAREBOX_PRIVATE_KEY; docs/skills.md has what skill.json says',
+    'Publish a skill once that gate runs, with the key of the wallet that is paid in FAREBOX_PRIVATE_KEY:',
+    '  echo \'{"name":"Counts words","description":"Counts words","price":"$0.05","callUrl":"https://words.example.net/count"}\' > skill.json',
     `  npx farebox skill publish skill.json --market ${gate}`,
   ].join('\n');
 }

@@ -19,7 +19,7 @@ const FORMER_SECS: u64 = 300;
 pub struct FormerOffer {
     /// The route at that price.
     pub offer: Offer,
-    /// When it is over.
+    /// The end of its time.
     pub until: UnixTime,
 }
 

@@ -85,7 +85,7 @@ export function objectOf(file: string, what: string): Members {
   return value;
 }
 
-/** Where a reader of JSON has stopped; its own words may have a part of the text, which may be a secret. */
+/** The place where a reader of JSON has stopped; its own words may have a part of the text, which may be a secret. */
 function placeIn(text: string, why: string): string {
   const at = /position (\d+)/.exec(why)?.[1];
   const lines = text.slice(0, at === undefined ? text.length : Number(at)).split('\n');

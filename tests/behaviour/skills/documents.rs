@@ -195,8 +195,9 @@ fn a_buyer_is_told_who_is_paid_when_the_money_moves_and_what_a_pack_has() {
             assert!(text.replace('\\', "").contains(told), "{text}");
         }
     }
+    assert_eq!(page.matches("href=\"/skills/keywords/SKILL.md\"").count(), 2, "{page}");
     for lines in [shell_of_markdown(&document), shell_of_html(&page)] {
-        let buy = format!("npx --no farebox pay -X POST '{}/packs/keywords/pro'", market.url);
+        let buy = format!("npx --no farebox pay -X POST '{}/packs/keywords/starter'", market.url);
         assert_eq!(lines[2].replace('\'', ""), buy.replace('\'', ""));
         assert!(lines[3].contains("Bearer $PACK_KEY"), "{lines:?}");
     }

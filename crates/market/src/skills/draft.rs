@@ -211,7 +211,7 @@ fn route(path: &str, method: &str, price: &str, pay_to: &str) -> Members {
         .text("pay_to", pay_to)
 }
 
-/// What a pack is, for the gate's documents.
+/// A pack in words, for the gate's documents.
 fn describe_pack(plan: &str, id: &str) -> String {
     let calls = calls_of(plan).unwrap_or_default();
     alloc::format!("{plan} pack of {id}: {calls} calls")

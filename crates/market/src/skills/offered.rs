@@ -40,7 +40,7 @@ pub struct Offered {
     pub xlm: Option<String>,
     /// `gate` or `seller`.
     pub charges: String,
-    /// When the money moves: `after` or `before` the answer.
+    /// The moment at which the money moves: `after` or `before` the answer.
     #[serde(default)]
     pub settle: String,
     /// The method with which it is called.

@@ -58,29 +58,31 @@ pub fn write_page(url: &str, index: &SkillIndex, query: &str, beside: Beside) ->
             Html::of(&heading),
             Html::join(on_page().map(|skill| card(skill, url, Depth::Card)), ""),
             turns(&wanted, page, pages),
-            write_footer(url),
+            write_footer(url, "/SKILL.md"),
         ],
     );
-    document("Skills", "HTTP functions of many sellers, paid per request.", &data, body)
+    let about = "HTTP functions of many sellers, paid per request.";
+    document("Skills", about, &data, "/SKILL.md", body)
 }
 
 /// The page of one skill, `/skills/{id}`, in HTML.
 #[must_use]
 pub fn write_skill_page(url: &str, skill: &Offered) -> String {
     let data = product(skill, url, &skill.description);
+    let own = format!("/skills/{}/SKILL.md", skill.id);
     let body = Html::fill(
         "<nav><a href=\"/\">All skills</a></nav><main><ul class=\"skills\">{}</ul>{}</main>",
-        [card(skill, url, Depth::Whole), write_footer(url)],
+        [card(skill, url, Depth::Whole), write_footer(url, &own)],
     );
-    document(&skill.name, &skill.description, &data, body)
+    document(&skill.name, &skill.description, &data, &own, body)
 }
 
-/// The links to other documents.
-fn write_footer(url: &str) -> Html {
+/// The links to other documents, the page's own for agents first.
+fn write_footer(url: &str, own: &str) -> Html {
     Html::fill(
-        "<footer><p>For programs: <a href=\"/SKILL.md\">SKILL.md</a>, <a href=\"/openapi.json\">OpenAPI</a>, <a href=\"/llms.txt\">llms.txt</a>, \
+        "<footer><p>For programs: <a href=\"{}\">SKILL.md</a>, <a href=\"/openapi.json\">OpenAPI</a>, <a href=\"/llms.txt\">llms.txt</a>, \
          <a href=\"/.well-known/x402\">x402</a>, <a href=\"/api/marketplace/skills\">JSON</a>. The market is <code>{}</code>.</p></footer>",
-        [Html::of(url)],
+        [Html::of(own), Html::of(url)],
     )
 }
 
@@ -278,12 +280,12 @@ fn product(skill: &Offered, url: &str, about: &str) -> String {
         .done()
 }
 
-fn document(title: &str, about: &str, data: &str, body: Html) -> String {
+fn document(title: &str, about: &str, data: &str, own: &str, body: Html) -> String {
     Html::fill(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{}</title>\
-         <meta name=\"description\" content=\"{}\"><meta name=\"color-scheme\" content=\"light dark\"><link rel=\"alternate\" type=\"text/markdown\" href=\"/SKILL.md\">{}\
+         <meta name=\"description\" content=\"{}\"><meta name=\"color-scheme\" content=\"light dark\"><link rel=\"alternate\" type=\"text/markdown\" href=\"{}\">{}\
          <style>{}{}</style><script type=\"application/ld+json\">{}</script></head><body>{}</body></html>\n",
-        [Html::of(title), Html::of(about), Html::literal(ICON), Html::literal(STYLE), Html::literal(OWN_STYLE), Html::data(data), body],
+        [Html::of(title), Html::of(about), Html::of(own), Html::literal(ICON), Html::literal(STYLE), Html::literal(OWN_STYLE), Html::data(data), body],
     )
     .into_string()
 }

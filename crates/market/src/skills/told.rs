@@ -1,5 +1,5 @@
-//! What pages and documents tell of the money of a skill: who is paid and where, when the money moves,
-//! and the packs that it is sold in.
+//! The money of a skill as pages and documents tell it: who is paid and where, when it moves, and the
+//! packs that are sold.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -32,7 +32,7 @@ impl Offered {
         self.networks.iter().map(place).collect::<Vec<_>>().join("; ")
     }
 
-    /// When the money of a call moves.
+    /// The moment at which the money of a call moves.
     pub(super) fn moves(&self) -> &'static str {
         match (self.charges.as_str(), self.settle.as_str()) {
             ("seller", _) => "as the seller's own server asks",
@@ -41,7 +41,7 @@ impl Offered {
         }
     }
 
-    /// What a seller calls themselves, if that is more than the wallet that is paid.
+    /// The name that a seller goes by, if that is more than the wallet that is paid.
     pub(super) fn label(&self) -> Option<&str> {
         let is_more = !self.agent.is_empty() && !self.agent.eq_ignore_ascii_case(&self.owner);
         is_more.then_some(self.agent.as_str())
@@ -53,7 +53,9 @@ impl Offered {
         let usual = network.as_ref().and_then(token::default_for);
         let symbol = usual.map_or(self.asset.as_str(), |token| token.symbol);
         let mut told = Vec::new();
-        for (plan, price) in plans(&self.packs) {
+        let mut packs = plans(&self.packs);
+        packs.sort_by_key(|(plan, _)| calls_of(plan));
+        for (plan, price) in packs {
             let Some(calls) = calls_of(&plan) else { continue };
             let address = format!("{market}/packs/{}/{plan}", self.id);
             let invoked = format!("{market}/api/marketplace/skills/{}/invoke", self.id);
