@@ -97,7 +97,8 @@ async function changed({ action, method, below, id }: Change, draft: Partial<Ski
   if (!takesTokens(market))
     throw unusable('invalid_options', 'a secret comes over https, or http from this machine', 'pass the https origin of the market');
   const address = await signer.address();
-  const body = membersIn(JSON.stringify({ agentId: address, payTo: address, ...draft }));
+  const payTo = draft.payTo ?? address;
+  const body = membersIn(JSON.stringify({ agentId: payTo, payTo, ...draft }));
   const asked = new URLSearchParams({ action, ...(action === 'publish' ? {} : { skill: id }) });
   const { said } = await told(market, 'POST', `/typed-data?${asked}`, body, options);
   const typedData = said['typedData'] as TypedData;
