@@ -9,11 +9,12 @@ use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
     agent, asked_by_link, bounded, changes, channel, channel_payer, client, clients, compute,
-    config, contested, deferred, diagnostic_client, diagnostics, faults, forestalled, growth,
-    handed, handles, ledger, limits, manners, metered, mined_elsewhere, mpp, mpp_client, onchain,
-    origins, other_chains, outlasting, paid_back, payer_purchases, permits, pricer, purchases,
-    receipts, redelivery, redirects, requests, restore, session_payer, settlement, signed_again,
-    skills, spellings, strain, stream_payer, treasury, unproven, uploads, wallets,
+    config, contested, debts, deferred, diagnostic_client, diagnostics, faults, forestalled,
+    growth, handed, handles, ledger, limits, lost_replies, manners, metered, mined_elsewhere, mpp,
+    mpp_client, onchain, origins, other_chains, outlasting, paid_back, payer_purchases, permits,
+    pricer, purchases, receipts, redelivery, redirects, requests, restore, session_payer,
+    settlement, signed_again, skills, spellings, strain, stream_payer, treasury, unproven, uploads,
+    wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -27,6 +28,22 @@ macro_rules! row {
 }
 
 const TABLE: &[Row] = &[
+    row!(
+        ReadersCollect,
+        debts::a_debt_is_served_to_no_reader_of_the_chain_and_to_its_payers_signature
+    ),
+    row!(
+        AnyQuestionIsPaid,
+        pricer::questions::what_was_paid_for_a_cheap_question_asks_the_origin_no_dear_one
+    ),
+    row!(
+        RecordsAreToldOnce,
+        lost_replies::a_record_whose_answer_is_lost_is_asked_for_once_more_and_its_response_is_served
+    ),
+    row!(
+        UnsentIsUntold,
+        lost_replies::what_was_recorded_and_never_sent_is_fetched_by_the_payers_next_payment
+    ),
     row!(ProgramsEndPeoplesBegins, crate::refunds::a_program_takes_back_no_begin_of_a_person_or_of_the_treasury),
     row!(MadeIsMadeAgain, signed_again::what_was_made_is_handed_out_though_others_settle_first_since),
     row!(UnaskedIsSent, mined_elsewhere::what_a_facilitator_falsely_calls_used_is_never_sent),

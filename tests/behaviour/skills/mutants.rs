@@ -27,6 +27,10 @@ pub const TABLE: &[Row] = &[
     row!(ContentIsNotSigned, catalogue::a_proof_covers_the_whole_body),
     row!(SkillsPileUp, catalogue::an_owner_has_at_most_twenty_active_skills),
     row!(IdsAreTakenOver, room::an_id_that_was_forgotten_is_its_former_owner_s),
+    row!(
+        LostTablesStay,
+        tables::a_table_of_a_time_that_the_books_have_lost_is_written_over_however_its_number_stands
+    ),
     row!(LostIdsAreFree, tables::an_id_of_the_time_that_the_books_have_lost_is_its_payee_s_alone),
     row!(UsedIsForgotten, room::a_skill_that_was_paid_is_never_forgotten),
     row!(CallsAreRemembered, room::what_was_called_for_nothing_is_forgotten),

@@ -3,6 +3,14 @@
 macro_rules! ledger {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
+            /// Who reads a debt's payment on its chain is served for it.
+            ReadersCollect,
+            /// A payment for a cheap question has the origin asked a dear one.
+            AnyQuestionIsPaid,
+            /// A record whose answer was lost is not answered again.
+            RecordsAreToldOnce,
+            /// That a recorded response was never sent is not told.
+            UnsentIsUntold,
             /// A stored answer is made once more, if its payment is signed again while others settle first.
             MadeIsMadeAgain,
             /// A payment of which a facilitator has said that another one submitted it is sent, though nothing

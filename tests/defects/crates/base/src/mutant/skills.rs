@@ -105,6 +105,8 @@ macro_rules! skills {
             ComebacksWait,
             /// An id that was forgotten is anyone's.
             IdsAreTakenOver,
+            /// The gate's table of a time that the books have lost stays.
+            LostTablesStay,
             /// An id of a time that the books have lost is anyone's.
             LostIdsAreFree,
             /// That a skill was used is not noted, so that it is forgotten.
