@@ -21,7 +21,7 @@ use farebox_base::amount::Amount;
 const SETTLING_MS: u64 = 120_000;
 
 /// The weight of a payment before it is settled.
-struct Standing {
+struct PaymentWeight {
     signer: Signer,
     /// The payment of this quote that was lost.
     lost: String,
@@ -49,7 +49,7 @@ impl Payments<'_> {
         }
         let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);
         let may_sell = self.quotes.limits.may_sell(records, &quote.seller, units, tick)?;
-        let Standing { signer, lost } = self.weigh(records, &quote, material, tick)?;
+        let PaymentWeight { signer, lost } = self.weigh(records, &quote, material, tick)?;
         let claim = if is_mock { SeatClaim::Payment } else { SeatClaim::of(signer) };
         let seat = seat_of(records, &quote, claim, tick)?.filter(|_| may_sell);
         let Some(seat) = seat else { return Ok(end_unseated(quote, claim)) };
@@ -100,7 +100,7 @@ impl Payments<'_> {
         quote: &QuoteRow,
         material: &str,
         tick: Now<'_>,
-    ) -> Result<Standing, R::Error> {
+    ) -> Result<PaymentWeight, R::Error> {
         // What was shown for another quote pays for this one no more than what anyone made up, nor
         // does what is shown after a payment that did not come.
         let is_unused = find_job_paid(records, &quote.fingerprint, material)?.is_none();
@@ -115,7 +115,7 @@ impl Payments<'_> {
             true => String::new(),
             false => quote.lost.clone(),
         };
-        Ok(Standing { signer, lost })
+        Ok(PaymentWeight { signer, lost })
     }
 
     /// Sends the payment to its till; under `mock` there is none, and it counts at once.
