@@ -31,8 +31,7 @@ impl Channel {
         self.confirm();
     }
 
-    /// Promises the last refund again. Whoever has its signature can send it again, and then the
-    /// later one.
+    /// Promises the last refund again: its signature can be sent again, and then the later one.
     fn undo_refund(&mut self) {
         if let Some((promise, spent)) = self.refunded {
             self.refunded = self.promised.map(|later| (later, spent));
