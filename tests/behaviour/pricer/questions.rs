@@ -204,7 +204,7 @@ fn what_was_paid_is_asked_for_at_the_same_price_after_its_end_and_at_no_other() 
             assert!(matches!(world.row_of(&payment.nonce).state, State::Settled { .. }));
             world.origin.calls.clear();
             if let Some(dear) = &other {
-                says(&mut world, &[dear.clone()]);
+                says(&mut world, std::slice::from_ref(dear));
             }
             let response = world.send(own(&payment).header(field.0, field.1));
             match other {
