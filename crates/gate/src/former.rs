@@ -5,7 +5,7 @@
 
 use alloc::sync::Arc;
 
-use super::offer::{Choice, Offer};
+use super::offer::{Choice, FormerOffer, Offer};
 use super::parts::PricedRoutes;
 use super::pricer::terms_at;
 use super::route::Rule;
@@ -13,22 +13,6 @@ use farebox_base::time::UnixTime;
 
 /// Seconds for which a former price pays: a market delivers for as long after it changed.
 const FORMER_SECS: u64 = 300;
-
-/// A route at the price that it had before.
-#[derive(Clone, Debug)]
-pub struct FormerOffer {
-    /// The route at that price.
-    pub offer: Offer,
-    /// The end of its time.
-    pub until: UnixTime,
-}
-
-impl Offer {
-    /// The route at its former price, while that still pays.
-    pub(super) fn former_at(&self, now: UnixTime) -> Option<&Self> {
-        self.former.as_ref().filter(|it| now < it.until).map(|it| &it.offer)
-    }
-}
 
 impl PricedRoutes {
     /// Keeps the prices that these routes had in an earlier table.

@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 
 use super::cors::Cors;
 use super::diagnose::Thresholds;
-use super::former::FormerOffer;
 use super::session::mpp::meter::StreamMeter;
 use super::session::mpp::terms::ChannelOffer;
 use super::template::ChallengeTemplate;
 use farebox_base::amount::Amount;
 use farebox_base::hash;
+use farebox_base::time::UnixTime;
 use farebox_channel::escrow::EscrowDomain;
 use farebox_common::payment::authorization::ValidityBounds;
 use farebox_common::payment::{SignedToken, Terms, TransferMethod};
@@ -317,7 +317,21 @@ pub struct RouteSettings {
     pub cors: Cors,
 }
 
+/// A route at the price that it had before.
+#[derive(Clone, Debug)]
+pub(super) struct FormerOffer {
+    /// The route at that price.
+    pub offer: Offer,
+    /// The end of its time.
+    pub until: UnixTime,
+}
+
 impl Offer {
+    /// The route at its former price, while that still pays.
+    pub(super) fn former_at(&self, now: UnixTime) -> Option<&Self> {
+        self.former.as_ref().filter(|it| now < it.until).map(|it| &it.offer)
+    }
+
     /// Builds everything that does not depend on a request.
     #[must_use]
     pub fn new(choices: Vec<Choice>, settings: RouteSettings) -> Self {
