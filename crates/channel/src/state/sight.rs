@@ -1,4 +1,4 @@
-//! What the chain shows of a channel, and what changes by it.
+//! Sights of a channel on its chain, and their effects.
 
 use super::bearer::REST_SECS;
 use super::{

@@ -46,7 +46,7 @@ pub struct Plan {
 
 /// Reader of the chain whose verdict is recorded.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reader {
+pub(super) enum VerdictReader {
     /// The request that has begun the row, holds the origin's response and still waits; with the
     /// fence of its last record.
     Owner(Option<u64>),
@@ -229,7 +229,7 @@ impl Entry {
     pub(super) fn learn(
         mut self,
         learnt: ChainVerdict,
-        reader: Reader,
+        reader: VerdictReader,
         taken: Taken,
         now: UnixTime,
     ) -> (Self, Answer) {
@@ -266,14 +266,14 @@ impl Entry {
             || matches!(self.state, State::Released) && self.payment.mode == Mode::Before;
         match (&learnt, transaction) {
             (ChainVerdict::Captured(_), Some(transaction)) => {
-                if doubted && (reader != Reader::Other || !never_ran) {
+                if doubted && (reader != VerdictReader::Other || !never_ran) {
                     let to = match reader {
-                        Reader::Owner(_) => Requester::Claimer,
-                        Reader::Other => Requester::UnprovenRepeat,
+                        VerdictReader::Owner(_) => Requester::Claimer,
+                        VerdictReader::Other => Requester::UnprovenRepeat,
                     };
                     // Whoever sent it last may still say that it moved, and works for it no more:
                     // unless it is the owner itself.
-                    if reader != Reader::Owner(Some(self.fence)) {
+                    if reader != VerdictReader::Owner(Some(self.fence)) {
                         self.grant();
                     }
                     return self.captured(transaction, to, now);
@@ -311,9 +311,17 @@ impl Entry {
     }
 
     /// Answers an owner whose verdict the row has recorded, and who has lost the answer.
-    fn learnt_again(self, learnt: &ChainVerdict, reader: Reader, now: UnixTime) -> (Self, Answer) {
+    fn learnt_again(
+        self,
+        learnt: &ChainVerdict,
+        reader: VerdictReader,
+        now: UnixTime,
+    ) -> (Self, Answer) {
         let named = self.transaction_of(learnt);
-        if reader != Reader::Owner(Some(self.fence)) || named.is_none() || named != self.owned() {
+        if reader != VerdictReader::Owner(Some(self.fence))
+            || named.is_none()
+            || named != self.owned()
+        {
             return (self, Answer::Recorded);
         }
         match self.say_again(now) {
@@ -343,7 +351,7 @@ impl Entry {
         mut self,
         transaction: String,
         terms: SignedTerms,
-        reader: Reader,
+        reader: VerdictReader,
         taken: Taken,
         now: UnixTime,
     ) -> (Self, Answer) {

@@ -204,7 +204,7 @@ impl Sessions<'_> {
         hex::encode(&self.keys.make_mac("renewal hash", &[token.as_bytes()]))
     }
 
-    /// What tells the secret of now from others: the hash of no token.
+    /// Tells the secret of now from others: the hash of no token.
     pub fn print_secret(&self) -> String {
         self.hash_renewal("")
     }

@@ -1,4 +1,4 @@
-//! What a transferred bond opens.
+//! Sessions that a transferred bond opens.
 
 use alloc::boxed::Box;
 use alloc::format;
