@@ -66,12 +66,12 @@ async function sold(gate: string, { name, given, payment }: Bought, { address }:
   }
   const terms = response.headers.get('payment-required');
   const settlement = response.headers.get('payment-response');
-  const settles = settlement === null ? {} : { [SETTLEMENT]: settled(decodeHeader(settlement)) };
+  const settles = settlement === null ? {} : { [SETTLEMENT]: withoutReceipt(decodeHeader(settlement)) };
   const _meta = settlement === null ? {} : { _meta: settles };
   const text = await response.text();
   if (response.ok) return { ...(JSON.parse(text) as CallToolResult), ..._meta };
   if (response.status === 402 && terms !== null) {
-    const asked = decodeHeader(terms) as Record<string, unknown>;
+    const asked = withoutReceipt(decodeHeader(terms));
     const content: CallToolResult['content'] = [{ type: 'text', text: JSON.stringify(asked) }];
     return { isError: true, structuredContent: asked, content, _meta: { ...settles, [ASKED]: asked } };
   }
@@ -83,9 +83,9 @@ function headerOf(payment: unknown): string {
   return typeof payment === 'string' && BASE64.test(payment) ? payment : encodeHeader(payment);
 }
 
-/** A settlement without the signed receipt, which names the gate's URL and not the tool that was called. */
-function settled(settlement: unknown): unknown {
-  const { extensions = {}, ...rest } = settlement as { extensions?: Record<string, unknown> };
+/** Terms or a settlement without the signed receipt, which names the gate's URL and not the tool that was called. */
+function withoutReceipt(message: unknown): Record<string, unknown> {
+  const { extensions = {}, ...rest } = message as { extensions?: Record<string, unknown> };
   const { 'offer-receipt': _, ...others } = extensions;
   return Object.keys(others).length === 0 ? rest : { ...rest, extensions: others };
 }

@@ -93,6 +93,14 @@ test('the commands of the documentation publish, revise, rotate and withdraw a s
   assert.deepEqual([revised.code, revised.err], [0, '']);
   assert.ok(!revised.out.includes('fbs_'), 'a change of the price prints no secret');
   assert.equal((await shown(id)).price, '0.04');
+  // Another host has another one, which its owner does not know.
+  const moved = { ...rest, version: '1.2.0', callUrl: 'https://moved.example.com/count' };
+  writeFileSync(join(folder, 'word-count-1.2.json'), JSON.stringify(moved));
+  const there = await command('version', id, 'word-count-1.2.json');
+  assert.equal(there.code, 0, there.err);
+  assert.match(JSON.parse(there.out).secret, /^fbs_/);
+  assert.notEqual(JSON.parse(there.out).secret, secret);
+  assert.match(there.err, /keep the secret/);
   const rotated = await command('rotate', id);
   assert.equal(rotated.code, 0, rotated.err);
   assert.notEqual(JSON.parse(rotated.out).secret, secret);

@@ -27,8 +27,11 @@ export type SkillDraft = {
 };
 /** A skill as the market lists it. */
 export type ListedSkill = { readonly id: string; readonly version: string; readonly payTo: string; readonly [member: string]: unknown };
-/** A skill with the secret that signs every request to its seller; the market shows it once. */
-export type PublishedSkill = { readonly skill: ListedSkill; readonly secret: string | undefined };
+/**
+ * A skill with the secret that signs every request to its seller; the market shows it once. `secretIsKnown`: it is that of the
+ * version before, which was called at the same host.
+ */
+export type PublishedSkill = { readonly skill: ListedSkill; readonly secret: string | undefined; readonly secretIsKnown: boolean };
 export type SkillMarketOptions = {
   /** The market's address, which is its gate's. */
   readonly market: string;
@@ -210,7 +213,7 @@ async function told(market: string, method: string, path: string, body: unknown,
 }
 
 function published({ said }: Reply): PublishedSkill {
-  const { skill, secret } = said;
+  const { skill, secret, secretIsKnown } = said;
   if (typeof skill !== 'object' || skill === null) throw new SkillError('market_unreachable', 'the market does not show the skill');
-  return { skill: skill as ListedSkill, secret: typeof secret === 'string' ? secret : undefined };
+  return { skill: skill as ListedSkill, secret: typeof secret === 'string' ? secret : undefined, secretIsKnown: secretIsKnown === true };
 }

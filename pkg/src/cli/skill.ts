@@ -43,9 +43,9 @@ export async function skill(words: Words): Promise<number> {
 }
 
 /** Prints a skill, and its secret where that is new or asked for and goes into no file. */
-function show({ skill: listed, secret }: PublishedSkill, name: string, words: Words, kept: SecretFile | undefined): void {
-  // A new version has the secret of before: its owner has it, and the log of a price change needs none.
-  const isNew = name !== 'version';
+function show({ skill: listed, secret, secretIsKnown }: PublishedSkill, name: string, words: Words, kept: SecretFile | undefined): void {
+  // At the same host a new version has the secret of before: its owner has it, and the log of a price change needs none.
+  const isNew = !secretIsKnown;
   const isPrinted = kept === undefined && (isNew || words.values['show-secret'] === true);
   if (secret !== undefined) kept?.keep(secret);
   process.stdout.write(`${jsonText(isPrinted ? { skill: listed, secret } : { skill: listed }, 2)}\n`);

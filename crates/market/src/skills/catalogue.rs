@@ -20,7 +20,7 @@ use super::message::{Answer, Labels, Response};
 use super::proof::{SignedAct, SkillAction};
 use super::refused::{self, refusal};
 use super::row::{Charges, Room, SkillRow, VersionRow};
-use super::seal::seller_secret;
+use super::seal::{origin_of, seller_secret};
 use super::semver::Semver;
 use crate::operator::is_operator;
 use crate::text::Members;
@@ -73,6 +73,8 @@ struct DescribedSkill {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SecretTold {
     No,
+    /// With the word that it is that of the version before.
+    Again,
     Yes,
 }
 
@@ -234,6 +236,12 @@ impl Catalogue<'_> {
         let is_latest = Semver::parse(&version.version) > Semver::parse(&skill.latest);
         let mut changes = Vec::from([Change::Nonce(nonce)]);
         changes.extend(rates.into_iter().map(Change::Rate));
+        // The secret is another one at another host, and there was none where its seller charged.
+        let is_known = versions.iter().any(|old| {
+            old.version == skill.latest
+                && old.charges == Charges::Gate
+                && origin_of(&old.call_url) == origin_of(&version.call_url)
+        });
         let (skill, version) = if is_latest {
             for old in versions.into_iter().filter(|old| old.until.is_none()) {
                 changes
@@ -248,7 +256,11 @@ impl Catalogue<'_> {
         } else {
             (SkillRow { changed: moment.now, ..skill }, VersionRow { until: Some(0), ..version })
         };
-        let response = self.show(201, &skill, &version, tells_secret(&version));
+        let secret = match tells_secret(&version) {
+            SecretTold::Yes if is_known => SecretTold::Again,
+            told => told,
+        };
+        let response = self.show(201, &skill, &version, secret);
         changes.push(Change::Skill(Box::new(skill)));
         changes.push(Change::Version(Box::new(version)));
         changes.extend(self.table.change(books, moment.now)?);
@@ -337,10 +349,12 @@ impl Catalogue<'_> {
         secret: SecretTold,
     ) -> Response {
         let body = Members::ok().raw("skill", &self.listings.write(skill, version));
+        let told = |body: Members| {
+            body.text("secret", &seller_secret(self.secret, skill, &version.call_url))
+        };
         let body = match secret {
-            SecretTold::Yes => {
-                body.text("secret", &seller_secret(self.secret, skill, &version.call_url))
-            }
+            SecretTold::Yes => told(body),
+            SecretTold::Again => told(body).raw("secretIsKnown", "true"),
             SecretTold::No => body,
         };
         Response::json(status, body.done())

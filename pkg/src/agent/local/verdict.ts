@@ -208,6 +208,7 @@ const PREFLIGHT = [
   'unsupported_network',
   'challenge_expired',
   'realm_mismatch',
+  'resource_mismatch',
   'authorization_taken',
   'broadcast_missing',
   'redirected',
