@@ -219,7 +219,7 @@ describe('purge', () => {
     assert.equal(young.headers['payment-replayed'], 'true');
     // What nobody has received stays until it is fetched, and nothing says before that it was served.
     const receipt = (): ReturnType<typeof world.gate.raw> => world.gate.raw('GET', `/_farebox/receipts/${of('unsent').id}`, secret);
-    expectProblem(await receipt(), { status: 409, code: 'payment_in_progress' });
+    expectProblem(await receipt(), { status: 409, code: 'payment_in_progress', retryAfter: 2 });
     const unsent = await again('unsent');
     assert.deepEqual([unsent.status, unsent.headers['payment-replayed']], [200, 'true'], unsent.text);
     assert.equal((await receipt()).status, 200);
