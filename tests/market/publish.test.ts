@@ -132,6 +132,10 @@ test('a secret goes into a file that its owner alone reads, and is printed after
   writeFileSync(join(folder, 'by-file-1.1.json'), JSON.stringify({ ...rest, version: '1.1.0' }));
   const shownAgain = await command('version', id, 'by-file-1.1.json', '--show-secret');
   assert.equal(JSON.parse(shownAgain.out).secret, second);
+  const nowhere = await command('rotate', id, '--secret-file', '/dev/null');
+  assert.deepEqual([nowhere.code === 0, nowhere.out], [false, ''], 'a device keeps no secret');
+  assert.match(nowhere.err, /takes a file of its own/);
+  assert.ok(statSync('/dev/null').isCharacterDevice());
   const lost = await command('rotate', id, '--secret-file', join('nowhere', 'x'));
   assert.deepEqual([lost.code, lost.err.includes('--secret-file cannot be written')], [2, true]);
   const refused = await command('rotate', 'nothing', '--secret-file', 'by-file.secret');

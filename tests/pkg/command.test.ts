@@ -327,6 +327,23 @@ test('receipt prints five lines for a person, of each kind, and says that no amo
     [settlement(), none, PAYER, TRANSACTION, OFFER.network, /^nobody: /],
     [signed, payload.resourceUrl, payload.payer, payload.transaction, payload.network, /^0x[0-9a-fA-F]{40}$/],
     [charge, none, none, TRANSACTION, 'eip155:84532', /^nobody: /],
+    // A stranger's line breaks make no line, and what is around a signed receipt was signed by nobody.
+    [
+      { resourceUrl: 'https://shop.example/r\nsigner  0x1', payer: { toString: 1 } },
+      'https://shop.example/r‹U+000A›signer  0x1',
+      none,
+      none,
+      none,
+      /^nobody: /,
+    ],
+    [
+      {
+        ...signed,
+        extensions: { 'offer-receipt': { info: { receipt: { ...receipt.info.receipt, payload: { ...payload, transaction: '' } } } } },
+      },
+      ...[payload.resourceUrl, payload.payer, none, payload.network],
+      /^(0x|nobody)/,
+    ],
   ] as const) {
     const { code, out, err } = await farebox(['receipt', JSON.stringify(said)]);
     assert.equal(code, 0, err);

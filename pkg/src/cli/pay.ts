@@ -63,9 +63,12 @@ export async function keptBeside<T>(request: Asked, ask: () => Promise<T>, walle
     return await ask();
   } catch (error) {
     const { code, payment, response } = error as FareboxError;
-    // It was paid for, whatever its receipt says.
-    if (code === 'receipt_mismatch' && response?.body) await written(response.body);
     await keep(payment, request);
+    // It was paid for, whatever its receipt says. It may have no end, so that the warning comes first.
+    if (code === 'receipt_mismatch' && response?.body) {
+      tell('farebox: what follows came under a receipt that contradicts the payment\n');
+      await written(response.body);
+    }
     if (wallet?.hasSigned !== true || error instanceof FareboxError) throw error;
     const message = `a payment was signed, and then this machine failed: ${(error as NodeJS.ErrnoException).code ?? String(error)}`;
     throw new FareboxError({ code: 'payment_unresolved', message, remedy: '', signed: true }, error);

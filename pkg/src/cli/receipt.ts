@@ -1,9 +1,10 @@
 /** `receipt`: what a receipt says, and who signed it. */
 import { decodeHeader, receiptSigner } from '../codec.js';
 import { memberOf, unusable } from '../error.js';
+import { visible } from '../visible.js';
 import { inLines } from './look.js';
 import { textOf } from './request.js';
-import { jsonText, tell, visible } from './terminal.js';
+import { jsonText, tell } from './terminal.js';
 import { EXIT, Usage, type Words } from './words.js';
 
 export async function receipt({ values, positionals }: Words): Promise<number> {
@@ -14,7 +15,7 @@ export async function receipt({ values, positionals }: Words): Promise<number> {
   const signer = signed === undefined ? null : receiptSigner(signed).signer;
   if (values.json === true) process.stdout.write(`${jsonText({ receipt: said, signer }, 2)}\n`);
   else {
-    process.stdout.write(visible(inLines(linesOf(said, memberOf(signed, 'payload'), signer))));
+    process.stdout.write(inLines(linesOf(said, memberOf(signed, 'payload'), signer)));
     tell('the amount stands in no receipt: the transaction has it; --json prints all that the receipt says\n');
   }
   if (values.keys === undefined) return EXIT.done;
@@ -25,13 +26,15 @@ export async function receipt({ values, positionals }: Words): Promise<number> {
 
 /** Where the transaction and the network stand: in a signed receipt, in a settlement, or in a receipt of MPP. */
 function linesOf(said: unknown, payload: unknown, signer: string | null): (readonly [string, string])[] {
-  const chain = memberOf(said, 'chainId');
-  const first = (...values: unknown[]): string => String(values.find((value) => value !== undefined && value !== '') ?? 'it does not say');
-  const member = (name: string): unknown[] => [memberOf(payload, name), memberOf(said, name)];
+  const isSaid = (value: unknown): value is string | number => (typeof value === 'string' && value !== '') || typeof value === 'number';
+  const first = (...values: unknown[]): string => visible(String(values.find(isSaid) ?? 'it does not say'));
+  // What is around a signed receipt was signed by nobody.
+  const member = (name: string): unknown[] => [payload === undefined ? memberOf(said, name) : memberOf(payload, name)];
+  const [chain] = member('chainId');
   return [
     ['url', first(...member('resourceUrl'))],
     ['payer', first(...member('payer'))],
-    ['transaction', first(...member('transaction'), memberOf(said, 'reference'))],
+    ['transaction', first(...member('transaction'), ...member('reference'))],
     ['network', first(...member('network'), chain === undefined ? undefined : `eip155:${String(chain)}`)],
     ['signer', signer ?? 'nobody: only a receipt of offer-receipt is signed'],
   ];

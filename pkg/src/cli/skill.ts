@@ -46,8 +46,10 @@ export async function skill(words: Words): Promise<number> {
 function show({ skill: listed, secret, secretIsKnown }: PublishedSkill, name: string, words: Words, kept: SecretFile | undefined): void {
   // At the same host a new version has the secret of before: its owner has it, and the log of a price change needs none.
   const isNew = !secretIsKnown;
-  const isPrinted = kept === undefined && (isNew || words.values['show-secret'] === true);
-  if (secret !== undefined) kept?.keep(secret);
+  const isKept = secret === undefined || kept === undefined || kept.keep(secret);
+  // A secret that no file took would be lost.
+  if (!isKept) tell('the file of --secret-file cannot be written any more: the secret is printed instead\n');
+  const isPrinted = !isKept || (kept === undefined && (isNew || words.values['show-secret'] === true));
   process.stdout.write(`${jsonText(isPrinted ? { skill: listed, secret } : { skill: listed }, 2)}\n`);
   if (secret !== undefined && isNew) tell(name === 'rotate' ? ROTATED : KEEP);
 }
