@@ -186,12 +186,9 @@ export function otherAccount(account: string, begin: () => void): void {
 export function lacking(way: Way, held: bigint, wallet: Wallet, begin: () => void): void {
   const balance = `${inTokens(held, way.decimals)} ${way.symbol}`;
   const faucet = make('a', { href: 'https://faucet.circle.com', rel: 'noreferrer', target: '_blank' }, 'faucet.circle.com');
-  // A gate that is tried on this machine has a chain of its own, to which no faucet leads.
-  const isHere = ['127.0.0.1', 'localhost'].includes(location.hostname);
-  const source = isHere
-    ? ['Import the key that serve --local prints, and set your wallet to its chain.']
-    : ['Test money is free at ', faucet, '.'];
-  const test = way.test && way.symbol === 'USDC' ? [make('p', {}, ...source)] : [];
+  // Without https it is on this machine, with a chain of its own, to which no faucet leads.
+  const isFree = way.test && way.symbol === 'USDC' && location.protocol === 'https:';
+  const test = isFree ? [make('p', {}, 'Test money is free at ', faucet, '.')] : [];
   const asks = way.single === undefined ? 'this costs' : 'the deposit is';
   const advice = make('p', {}, `It holds ${balance} on ${way.title}, and ${asks} ${priceOf(way)}. Nothing was paid.`);
   show(`There is not enough in ${wallet.name}.`, advice, ...test, make('p', {}, button('Try again', begin)));

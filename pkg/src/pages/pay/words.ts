@@ -48,8 +48,8 @@ const KNOWN: Readonly<Record<string, Words>> = {
     'Look the transaction up in your wallet before you pay again.',
     false,
   ),
-  resource_mismatch: words('The seller does not know its own address.', `Its receipt would not be for this page. ${NOTHING}`, false),
   redirected: words('The server led to another page.', NOTHING, false),
+  resource_mismatch: words('The server names another page.', NOTHING, false),
   endpoint_blocked: words('The seller asks for no further payment now.', `Read what it says, and try again when it is solved. ${NOTHING}`),
   approval_needed: words('The seller could not check an earlier payment.', 'Read what it says. Look at your wallet before you try again.'),
   unread: words(
