@@ -153,7 +153,7 @@ describe('probes', () => {
       FACILITATOR_URL: [{ url: facilitator, auth: { bearer: 'F_TOKEN' } }],
     }));
     assert.deepEqual(servers.facilitator.asked, []);
-    assert.match(report.probes[0]?.result ?? '', /key of the deployed Worker/);
+    assert.match(report.probes[0]?.result ?? '', /it needs the key of the gate/);
     assert.deepEqual(report.warnings, []);
   });
 

@@ -207,7 +207,10 @@ impl Offer {
         let mut ours = Vec::new();
         if self.announces_identifier {
             ours.push(named(payment_identifier::NAME, payment_identifier::ANNOUNCED));
-            ours.push(named(offer_receipt::NAME, offer_receipt::ANNOUNCED));
+            // Terms that a Worker prices may be handed on, and are asked for at another URL then.
+            if self.pricer.is_none() {
+                ours.push(named(offer_receipt::NAME, offer_receipt::ANNOUNCED));
+            }
         }
         if self.settings.sponsors_gas {
             ours.push(named(gas_sponsoring::NAME, gas_sponsoring::ANNOUNCED));
