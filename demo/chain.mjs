@@ -4,12 +4,13 @@
 // address of USDC on that network. Accounts come from anvil's published development phrase: their keys
 // are public and worth nothing anywhere else.
 
+import { pbkdf2Sync } from 'node:crypto';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
 
 import { createPublicClient, createWalletClient, defineChain, http, toHex } from 'viem';
-import { mnemonicToAccount, privateKeyToAccount } from 'viem/accounts';
+import { HDKey, privateKeyToAccount } from 'viem/accounts';
 
 import { ANVIL } from '../scripts/local/anvil.mjs';
 import { startProcess } from '../scripts/processes.mjs';
@@ -179,10 +180,19 @@ export function findAnvil() {
  * @param {number} index
  */
 export function account(index) {
-  const key = mnemonicToAccount(PHRASE, { addressIndex: index }).getHdKey().privateKey;
+  const key = developmentKeys().deriveChild(index).privateKey;
   if (!key) throw new Error(`account ${index} has no key`);
   const privateKey = toHex(key);
   return { ...privateKeyToAccount(privateKey), privateKey };
+}
+
+/** @type {HDKey | undefined} */
+let derived;
+
+/** The key above all accounts (BIP-39, BIP-44), derived once: viem stretches the phrase for each account, in JavaScript. */
+function developmentKeys() {
+  derived ??= HDKey.fromMasterSeed(pbkdf2Sync(PHRASE, 'mnemonic', 2048, 64, 'sha512')).derive("m/44'/60'/0'/0");
+  return derived;
 }
 
 /**

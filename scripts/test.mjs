@@ -22,6 +22,7 @@ import { buildMcp } from './mcp.mjs';
 import { buildCheck, buildPayer, finishPackage } from './pkg.mjs';
 import { setup } from './setup.mjs';
 import { attempt, elapsed, root, run, runMain, StepFailed } from './steps.mjs';
+import { keepFilesInMemory } from './temporary.mjs';
 
 /**
  * The parts of a suite.
@@ -240,6 +241,7 @@ await runMain(async () => {
   const forgotten = foldersOfTests().filter((folder) => !Object.values(suites).some(({ folders = [] }) => folders.includes(folder)));
   if (forgotten.length > 0) throw new StepFailed(`no suite has the tests of ${forgotten.join(', ')}`);
   await setup();
+  keepFilesInMemory();
   const chosen = Object.entries(suites).filter(([name]) => asked.length === 0 || asked.includes(name));
   const files = filesOf(chosen);
   const ready = chosen.map(([, suite]) => suite.before());
