@@ -5,6 +5,7 @@ use farebox_core::encoding::base64;
 use farebox_core::http::Headers;
 use serde_json::{Value, json};
 
+use crate::client::elsewhere::behind_proxy;
 use crate::client::{
     ENDPOINT, NOW, OTHER, URL, USDC_MAIN, account, at, entry, exchange, failure, paid, policy,
     settled, sign, terms,
@@ -517,6 +518,8 @@ fn fresh_terms_that_differ_in_anything_that_costs_are_not_signed() {
     let mut longer = entry("10000");
     longer["maxTimeoutSeconds"] = 300.into();
     assert!(renewed(402, &terms(&json!([longer]))).is_ok());
+    // It has the nonce of the first, whatever URL a wrong proxy lets its receipt name.
+    assert!(renewed(402, &behind_proxy(&entry("10000"))).is_ok());
 }
 
 //

@@ -3,7 +3,7 @@
 mod allowance;
 mod answers;
 mod budget;
-mod elsewhere;
+pub mod elsewhere;
 mod payees;
 
 #[cfg(feature = "planted")]

@@ -314,7 +314,7 @@ impl Exchange {
             Ok(challenge) if challenge.is_expired() => self.ask_afresh(),
             Ok(challenge) if challenge.offers.is_empty() => Next::Fail(challenge.why_nothing()),
             Ok(challenge) => {
-                let challenge = match self.in_slot(challenge) {
+                let challenge = match self.in_slot(challenge, answer) {
                     Ok(challenge) => challenge,
                     Err(error) => return Next::Fail(error),
                 };
@@ -334,8 +334,10 @@ impl Exchange {
     }
 
     /// The terms of a 402 that may be paid from now on, with the pinned offer alone if there is one.
+    /// What is signed in the place of what was signed is charged instead of it, whatever URL its
+    /// receipts name: so one that waits behind a wrong proxy still comes.
     fn asked(&self, answer: ReceivedResponse<'_>) -> Result<Challenge, ClientError> {
-        self.terms_for(Some(&self.url), answer)
+        self.terms_for((!self.goes_on()).then_some(self.url.as_str()), answer)
     }
 
     /// The same, whose receipts have to name this URL.
@@ -401,10 +403,8 @@ impl Exchange {
     /// The name of what it signs for an offer in the budget: the payment's key where that tells that
     /// a contract charges it once, else one of this exchange.
     fn name_of(&self, offer: &Offer) -> String {
-        // What it goes on with is charged instead of what was signed before.
-        let goes_on = self.state.is_paid() || matches!(self.going, Going::Ended);
         let is_elsewhere = self.is_elsewhere;
-        if goes_on && !is_elsewhere && !self.signed_as.is_empty() {
+        if self.goes_on() && !is_elsewhere && !self.signed_as.is_empty() {
             return self.signed_as.clone();
         }
         let is_once = match (offer.method, offer.charge()) {
@@ -494,7 +494,8 @@ impl Exchange {
 
     /// Prepares the data for the wallet: valid from now on, however long the approval took. A
     /// challenge that has expired meanwhile is not signed. What is counted in the place of another
-    /// account's payment is counted by itself first, and its person is asked anew.
+    /// account's payment is a payment of its own: its terms are read anew, it is counted by itself
+    /// first, and its person is asked anew.
     pub fn prepare(&mut self, now: UnixTime) -> Next {
         let Some(proposed) = self.state.proposed() else {
             return Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is reserved"));
@@ -507,7 +508,9 @@ impl Exchange {
         // A wallet that was named late may be charged beside what was signed before.
         let is_new = self.is_anothers(self.payer) && self.name_of(&offer) != self.counted;
         if is_new {
-            return Next::Reserve;
+            let (headers, body) = self.terms.clone().unwrap_or_default();
+            let (headers, body) = (&headers, body.as_slice());
+            return self.answered_plain(ReceivedResponse { status: 402, headers, body, now });
         }
         // What was signed before is counted already, and another signature of its nonce charges nothing more.
         let is_late = !self.state.is_paid() && now > self.counted_at.plus(RECOUNT_SECS);

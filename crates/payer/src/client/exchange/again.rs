@@ -235,8 +235,12 @@ impl Exchange {
     /// policy decides, and it counts beside it.
     ///
     /// # Errors
-    /// [`Reason::PaymentUnresolved`] if its nonce pays none of them, and neither says so.
-    pub(super) fn in_slot(&mut self, mut challenge: Challenge) -> Result<Challenge, ClientError> {
+    /// [`Reason::PaymentUnresolved`] if its nonce pays none of them, and neither says so; otherwise why none may be paid.
+    pub(super) fn in_slot(
+        &mut self,
+        mut challenge: Challenge,
+        answer: ReceivedResponse<'_>,
+    ) -> Result<Challenge, ClientError> {
         if self.going != Going::Ended || self.state.is_paid() {
             return Ok(challenge);
         }
@@ -248,8 +252,19 @@ impl Exchange {
             challenge.offers.retain(is_in);
         } else if !self.pays_beside(self.asks) {
             return Err(unresolved());
+        } else {
+            // Another nonce is charged beside it: as for any new payment, its receipt has to be for this URL.
+            challenge = self.terms_for(Some(&self.url), answer)?;
+            if challenge.offers.is_empty() {
+                return Err(challenge.why_nothing());
+            }
         }
         Ok(challenge)
+    }
+
+    /// Whether what is signed now is charged instead of what was signed before.
+    pub(super) const fn goes_on(&self) -> bool {
+        self.state.is_paid() || matches!(self.going, Going::Ended)
     }
 
     /// Whether the answer to a payment that was sent again asks for other terms, which its nonce
