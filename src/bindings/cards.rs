@@ -359,7 +359,7 @@ pub fn look_at(
     let means = Means {
         policy: &policy,
         host: &host,
-        url: None,
+        url: Some(url),
         now: seconds(now),
         broadcasts: true,
         authorization_is_free: true,

@@ -21,6 +21,10 @@ const SERVER = 'weather';
 const GOODS: McpCallResult = { content: [{ type: 'text', text: 'sunny' }] };
 const TERMS = terms([OFFER], { resource: { url: 'mcp://tool/forecast', description: 'Tool: forecast', mimeType: 'application/json' } });
 const RESULT: McpCallResult = { isError: true, structuredContent: TERMS, content: [{ type: 'text', text: JSON.stringify(TERMS) }] };
+const RELAYED = terms([OFFER], {
+  resource: { url: 'https://gate.example.com/tools/forecast' },
+  extensions: { 'offer-receipt': { info: { receipt: 'eip712' }, schema: {} } },
+});
 const CHALLENGE = {
   id: 'c1',
   realm: 'weather.mcp.invalid',
@@ -81,6 +85,8 @@ function agents(content: McpCallResult['content']): ReturnType<typeof server> {
 const FORMS: Readonly<Record<string, () => ReturnType<typeof server>>> = {
   'a result with the terms of x402': () => server(RESULT, X402, SOLD_X402),
   'the terms as text alone': () => server({ isError: true, content: RESULT.content }, X402, SOLD_X402),
+  'the terms of a gate that announces receipts for its own URL, as older sellers hand them on': () =>
+    server({ isError: true, structuredContent: RELAYED }, X402, SOLD_X402),
   "the terms of Cloudflare's agents": () => agents(RESULT.content),
   'the same without content': () => agents([]),
   'an error 402 with the terms': () => server(failure(402, 'Payment required', TERMS), X402, SOLD_X402),

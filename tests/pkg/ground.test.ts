@@ -146,6 +146,17 @@ test('a look tells of each offer what policy and budget say, counts nothing, and
     assert.equal(await codeOf(payingFetch({ signer, pin })(`${shop.url}/r`)), 'terms_changed');
   }
   assert.equal(signer.asked.length, 1);
+  // Receipts for another URL than the one that is asked are refused by both.
+  const announced = { 'offer-receipt': { info: { receipt: 'eip712' }, schema: {} } };
+  for (const [url, allowed] of [
+    [`${shop.url}/r`, true],
+    [`${shop.url}/other`, false],
+  ] as const) {
+    shop.answers = (_, response) => ask(response, terms([OFFER], { resource: { url }, extensions: announced }));
+    const [look] = await lookAt(await fetch(`${shop.url}/r#here`), { url: `${shop.url}/r#here` });
+    assert.deepEqual([look?.allowed, look?.refusal?.code], [allowed, allowed ? undefined : 'resource_mismatch'], url);
+  }
+  assert.equal(await codeOf(payingFetch({ signer })(`${shop.url}/r#here`)), 'resource_mismatch');
   await assert.rejects(lookAt(new Response('no terms', { status: 402 }), { url: shop.url }), { code: 'malformed_challenge' });
 });
 

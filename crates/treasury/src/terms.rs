@@ -85,6 +85,8 @@ pub struct Terms {
     body: String,
     protocol: Protocol,
     host: String,
+    /// The URL that receipts have to name, unless a payment is signed already.
+    url: Option<String>,
     mpp: Option<Value>,
 }
 
@@ -95,7 +97,7 @@ impl Terms {
         let protocol = Protocol::parse(&request.protocol).unwrap_or(Protocol::X402);
         let headers = headers_of(&request.challenge_headers);
         let (body, host) = (request.challenge_body.clone(), host_of(&request.url));
-        Self { headers, body, protocol, host, mpp }
+        Self { headers, body, protocol, host, url: Some(request.url.clone()), mpp }
     }
 
     /// Those of an attempt.
@@ -106,6 +108,8 @@ impl Terms {
             body: parcel.challenge_body.clone(),
             protocol: Protocol::parse(&parcel.protocol).unwrap_or(Protocol::X402),
             host: host_of(&parcel.url),
+            // It is sent, whatever is refused by now.
+            url: None,
             mpp: farebox_base::encoding::json::parse(parcel.realms.as_bytes()).ok(),
         }
     }
@@ -127,7 +131,7 @@ impl Terms {
         let means = Means {
             policy: &policy,
             host: &self.host,
-            url: None,
+            url: self.url.as_deref(),
             now,
             broadcasts: false,
             // The agent's own is not sent to merchants.
@@ -143,7 +147,10 @@ impl Terms {
         let is_wrong = |reason: Reason| {
             matches!(
                 reason,
-                Reason::MalformedChallenge | Reason::PolicyAmount | Reason::RealmMismatch
+                Reason::MalformedChallenge
+                    | Reason::PolicyAmount
+                    | Reason::RealmMismatch
+                    | Reason::ResourceMismatch
             )
         };
         let why = challenge.why_nothing();

@@ -3,14 +3,17 @@
 use farebox_core::treasury::merchant::{Locality, fields_to_send, origin};
 use farebox_core::treasury::message::Answer;
 use farebox_core::treasury::policy::Rules;
+use farebox_core::x402::header;
 use serde_json::{Value, json};
 
 use super::world::{
-    BUYER_KEY, PAYEE, START, TESTER_KEY, Told, World, accept, keyed, request, settled, terms,
-    variables,
+    BUYER_KEY, MERCHANT, PAYEE, START, TESTER_KEY, Told, World, accept, keyed, request, settled,
+    terms, variables,
 };
 
 const HERE: &str = "https://merchant.example.com";
+/// The same resource at the host that a wrong proxy names.
+const OTHER_HOST: &str = "https://127.0.0.1/v1/generate";
 
 /// The reason for which a payment is denied.
 fn denial(policy: Value) -> String {
@@ -360,9 +363,20 @@ fn a_request_with_more_headers_than_a_merchant_reads_is_not_signed() {
 
 /// What a request with these ways to pay leads to.
 fn offered(accepts: &[Value], variables: &Value) -> (String, String) {
+    asked_by(&terms(accepts), variables)
+}
+
+/// The same for terms that announce receipts for a URL.
+fn announced(url: &str, variables: &Value) -> (String, String) {
+    let terms = json!({"x402Version": 2, "accepts": [accept("1")], "resource": {"url": url},
+        "extensions": {"offer-receipt": {"info": {"receipt": "eip712"}, "schema": {}}}});
+    asked_by(&header::encode(&terms.to_string()), variables)
+}
+
+fn asked_by(terms: &str, variables: &Value) -> (String, String) {
     let mut world = World::of(variables);
     let mut body = request("1");
-    body["challenge"]["headers"]["payment-required"] = json!(terms(accepts));
+    body["challenge"]["headers"]["payment-required"] = json!(terms);
     match world.ask(BUYER_KEY, &body) {
         Answer::Reply(reply) => {
             let body: Value = serde_json::from_str(&reply.body).unwrap();
@@ -394,6 +408,15 @@ pub fn test_money_and_money_are_never_mixed() {
     assert_eq!(mixed.0, "challenge_mixed_environment_candidates");
     let main = offered(&[on(BASE.0, BASE.1)], &usual);
     assert_eq!(main.0, "challenge_no_supported_candidates");
+}
+
+//
+#[test]
+pub fn terms_that_announce_a_receipt_for_another_url_are_denied_before_anything_is_signed() {
+    let [elsewhere, here] = [OTHER_HOST, MERCHANT].map(|url| announced(url, &variables()));
+    assert_eq!(elsewhere.0, "challenge_candidate_malformed");
+    assert!(elsewhere.1.contains(OTHER_HOST), "{}", elsewhere.1);
+    assert_eq!(here.0, "sent");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use farebox_base::encoding::{base64, json};
 use farebox_wire::mpp::credential::{CredentialSearch, find};
 use farebox_wire::mpp::{Credential, receipt, rpc};
+use farebox_wire::x402::extension::offer_receipt;
 use farebox_wire::x402::header;
 
 /// Member of `_meta` that carries the payment of a call. Spec: x402 v2, MCP transport.
@@ -80,8 +81,8 @@ impl ToolResponse {
         }
         let of_error = data.filter(|_| code == Some(X402_ERROR)).and_then(Value::as_object);
         let result = message.get("result").and_then(Value::as_object);
-        if let Some(terms) = of_error.filter(|it| is_terms(it)).cloned().or(result.and_then(terms))
-        {
+        let terms = of_error.filter(|it| is_terms(it)).cloned().or(result.and_then(terms));
+        if let Some(terms) = terms.map(without_announcement) {
             answer.asks = true;
             let text = Value::Object(terms.clone()).to_string();
             match terms.get("x402Version").and_then(Value::as_u64) {
@@ -106,6 +107,17 @@ impl ToolResponse {
 /// Whether it is the terms of x402.
 fn is_terms(object: &Map<String, Value>) -> bool {
     object.contains_key("x402Version") && object.get("accepts").is_some_and(Value::is_array)
+}
+
+/// Terms that announce no receipt: the URL of a tool is the payer's own, so a receipt would name
+/// the gate behind it. Older sellers hand the gate's announcement on.
+fn without_announcement(mut terms: Map<String, Value>) -> Map<String, Value> {
+    if let Some(Value::Object(extensions)) = terms.get_mut("extensions")
+        && offer_receipt::is_announced(Some(extensions))
+    {
+        extensions.remove(offer_receipt::NAME);
+    }
+    terms
 }
 
 /// The terms of a result that is an error: structured, in its `_meta`, or as the text of its first
