@@ -183,6 +183,37 @@ fn a_clock_that_is_set_back_opens_no_cap() {
     assert!(reserve(rules, Some(&record), 2, "1", at(0)).is_err());
 }
 
+/// What the wallet is asked for after its person took until then to agree: a code, or that it signs.
+fn agreed(exchange: &mut Exchange, now: u64) -> &'static str {
+    match exchange.prepare(at(now)) {
+        Next::Sign(_) => "signs",
+        next => failure(next).reason.code(),
+    }
+}
+
+// A-869
+#[test]
+pub fn nothing_is_signed_once_the_policy_has_ended_while_its_person_was_asked() {
+    // At 40.
+    let rules = r#"{"expires": "2027-01-15T08:00:40Z"}"#;
+    let cases = [(39, "signs"), (40, "policy_expired")];
+    for (now, said) in cases {
+        let mut first = exchange(rules, 1);
+        first.answered(402, &terms(&json!([entry("10000")])), b"", at(20));
+        first.reserve(None, at(20)).unwrap();
+        assert_eq!(agreed(&mut first, now), said, "the first signature at {now}");
+    }
+    for (now, said) in cases {
+        let mut again = exchange("{}", 1);
+        paid(&mut again, &json!([entry("10000")]));
+        again.go_on(policy(rules), None, false, false, at(20));
+        let dearer = terms(&json!([entry("20000")]));
+        assert!(matches!(again.answered(402, &dearer, b"", at(20)), Next::Reserve));
+        again.reserve(None, at(20)).unwrap();
+        assert_eq!(agreed(&mut again, now), said, "another signature at {now}");
+    }
+}
+
 #[test]
 fn a_record_that_cannot_be_read_is_no_empty_one() {
     for record in [

@@ -492,14 +492,18 @@ impl Exchange {
         Ok(budget.to_text())
     }
 
-    /// Prepares the data for the wallet: valid from now on, however long the approval took. A
-    /// challenge that has expired meanwhile is not signed. What is counted in the place of another
-    /// account's payment is a payment of its own: its terms are read anew, it is counted by itself
-    /// first, and its person is asked anew.
+    /// Prepares the data for the wallet: valid from now on, however long the approval took. Neither a
+    /// challenge that has expired meanwhile is signed, nor anything under a policy that has. What is
+    /// counted in the place of another account's payment is a payment of its own: its terms are read
+    /// anew, it is counted by itself first, and its person is asked anew.
     pub fn prepare(&mut self, now: UnixTime) -> Next {
         let Some(proposed) = self.state.proposed() else {
             return Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is reserved"));
         };
+        // The policy may have ended while its person was asked.
+        if let Err(error) = self.policy.admit(now) {
+            return Next::Fail(error);
+        }
         let offer = proposed.prepared.offer.clone();
         let charge = offer.charge();
         if charge.is_some_and(|charge| charge.is_expired(now)) {
