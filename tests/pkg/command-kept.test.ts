@@ -228,6 +228,34 @@ test('the same command sends the same payment again until its content came, and 
   assert.match(anew.err, /^paid {5}0\.01 USDC /m);
 });
 
+test('a command that signs for the answer of an earlier payment alone says that it goes on', async (t) => {
+  const isHeld = JSON.stringify({
+    type: 'urn:farebox:problem:payment_already_delivered',
+    code: 'payment_already_delivered',
+    detail: 'words',
+    retryable: false,
+  });
+  let isLost = true;
+  const shop = await open((request, response) => {
+    if (paymentOf(request) === undefined) return ask(response);
+    if (isLost) return void response.writeHead(504).end();
+    if (request.headers['farebox-redelivery'] !== undefined) return serve(response);
+    response.writeHead(409, { 'content-type': 'application/problem+json' }).end(isHeld);
+  });
+  t.after(() => shop.stop());
+  const { store } = await farebox(['pay', shop.url, '--yes']);
+  isLost = false;
+  const { code, out, err } = await farebox(['pay', shop.url, '--yes'], { store });
+  assert.deepEqual([code, out], [0, GOODS], err);
+  assert.match(err, /^continued a payment of /m);
+  assert.doesNotMatch(err, /^paid/m);
+  assert.equal(
+    shop.requests.filter(({ headers }) => headers['farebox-redelivery'] !== undefined).length,
+    1,
+    'the wallet has signed for it',
+  );
+});
+
 test('resend sends the kept payment again without a key, with the body and headers of its request, until its content came', async (t) => {
   let delivers = false;
   const seen: string[] = [];

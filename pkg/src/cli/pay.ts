@@ -41,7 +41,7 @@ export function asking(words: Words, policy: Policy): (proposal: Proposal) => Pr
   };
 }
 
-/** The wallet of the command, and whether it has signed. */
+/** The wallet of the command, and whether it has signed what moves money. */
 export type Wallet = Signer & { hasSigned: boolean };
 
 export function walletOf(words: Words): Wallet {
@@ -50,7 +50,8 @@ export function walletOf(words: Words): Wallet {
     ...signer,
     hasSigned: false,
     sign: (typedData, signal) => {
-      wallet.hasSigned = true;
+      // A request for an answer that was paid for before moves none.
+      wallet.hasSigned ||= typedData.primaryType !== 'Redelivery';
       return signer.sign(typedData, signal);
     },
   };
