@@ -91,6 +91,7 @@ const DEEP_BEHAVIOURS = [
   'ledger::traces::no_history_of_a_prepaid_request_breaks_a_rule',
   'ledger::traces::no_history_without_a_chain_breaks_a_rule',
   'skills::life::ten_thousand_histories_break_no_rule',
+  'treasury::explore::no_history_of_charges_breaks_a_rule',
   'treasury::links::claims::one_authorization_pays_one_link_in_every_order_of_two_organizations',
   'treasury::random::ten_thousand_histories_break_no_rule',
 ];
