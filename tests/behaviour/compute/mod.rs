@@ -34,4 +34,5 @@ mod transfers;
 mod unheard;
 mod unnamed;
 pub mod waits;
+mod way_back;
 mod world;

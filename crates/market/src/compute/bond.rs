@@ -3,12 +3,13 @@
 //!
 //! A transfer is public, and anyone may ask for a bond of any wallet: what tells who asked is the
 //! amount. So no two challenges of a wallet have one amount, and a transfer proves the challenge that
-//! only one asker was told. There are 499 amounts: strangers have their share of them, and who signs
-//! for the wallet, or has its session, another that strangers cannot use up.
+//! only one asker was told. There are 499 amounts: strangers have their share of them, the wallet's
+//! sessions another, and its signatures a third one, which no others can use up.
 //!
 //! A transfer tells that the wallet paid, not that its owner asked: a merchant, or another exchange, may
-//! have named payee and amount. So whoever has signed once, or has had an identity, is bound anew by what was
-//! signed, or asked for with the session, alone.
+//! have named payee and amount. So whoever has signed once, or has had an identity, is bound anew by a
+//! signature or its session alone. A stranger may have a session by such a transfer: that is told nothing of
+//! a signed bond, and what it asked for ends with it.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -44,8 +45,8 @@ const AMOUNTS: u64 = 499;
 /// Milliseconds in which no amount is asked for twice of a wallet: a transfer that comes late proves
 /// no other challenge.
 const APART_MS: u64 = 12 * HOUR_MS;
-/// Most bonds of a wallet that strangers ask for in an hour, and most that it asks for itself: twelve
-/// hours of both have amounts of their own.
+/// Most bonds of a wallet in an hour for strangers, for its sessions, and for its signatures. Strangers
+/// ask for none of a wallet that has signed, so that there is an amount for that one.
 const MAX_OF_WALLET: usize = 20;
 /// Most of them that one client asks for.
 const MAX_NEAR: usize = 3;
@@ -69,18 +70,18 @@ fn has_asked_enough<R: Rows>(records: &R, client: &str, tick: Now<'_>) -> Result
     Ok(records.bonds_asked(client, since)? >= MAX_ASKED)
 }
 
-/// Whether a wallet has as many bonds of an hour as this asker may ask for, who has those.
+/// Whether a wallet has as many bonds of an hour as the asker of this one may ask for, who has those.
 fn is_over_limit(
     bonds: &[BondRow],
-    asker: Asker,
+    asked: &BondRow,
     is_its: impl Fn(&&BondRow) -> bool,
     tick: Now<'_>,
 ) -> bool {
     let since = tick.now.saturating_sub(HOUR_MS);
-    let lately = || bonds.iter().filter(|bond| bond.created >= since && bond.asker == asker);
+    let lately = || bonds.iter().filter(|bond| bond.created >= since && asked.is_asked_as(bond));
     let (all, own) = (lately().count(), lately().filter(is_its).count());
     let is_crowded = own > 0 && all >= MAX_AGAIN;
-    let is_stranger = asker == Asker::Anyone;
+    let is_stranger = asked.asker == Asker::Anyone;
 
     all >= MAX_OF_WALLET || is_stranger && (own >= MAX_NEAR || is_crowded)
 }
@@ -91,6 +92,7 @@ fn begin_bond(client: &str, asker: Asker, tick: Now<'_>) -> BondRow {
         id: hex::encode(tick.id),
         client: client.to_string(),
         asker,
+        session: None,
         seller: String::new(),
         agent: String::new(),
         units: String::new(),
@@ -170,11 +172,12 @@ impl Bonds<'_> {
         }
         let has_session = self.sessions.check(&seller, &request.authorization, tick).is_ok();
         let asker = if signed.is_some() || has_session { Asker::Seller } else { Asker::Anyone };
+        let session = (signed.is_none() && has_session).then_some(seller.epoch);
         let is_known = self.sessions.is_renewable(&seller) && seller.agent == agent;
         if asker == Asker::Anyone && (is_known || seller.binds_itself()) {
             return Ok(Decision::reply(self.show_proven(&id, &agent)));
         }
-        let asked = BondRow { seller: id, agent, ..begin_bond(client, asker, tick) };
+        let asked = BondRow { seller: id, agent, session, ..begin_bond(client, asker, tick) };
         let mut decision = self.ask(records, asked, &calls, replies, tick)?;
         if signed.is_some() && !seller.signs {
             let row = SellerRow { signs: true, ..seller };
@@ -197,14 +200,15 @@ impl Bonds<'_> {
         // Each client has its own: what it is told proves the seller, together with the transfer.
         let is_stranger = *asker == Asker::Anyone;
         let is_its =
-            |bond: &&BondRow| bond.asker == *asker && (!is_stranger || bond.client == *client);
+            |bond: &&BondRow| asked.is_asked_as(bond) && (!is_stranger || bond.client == *client);
         let is_open = |bond: &&BondRow| bond.transaction.is_empty() && tick.now < bond.until;
         // Whoever merely shares a network would show the transfer first: what nobody proved is told once.
         let mut known = bonds.iter().rev().filter(is_its).filter(is_open);
-        if let Some(bond) = known.find(|bond| bond.agent == asked.agent && !is_stranger) {
+        let offer = (&asked.agent, asked.session);
+        if let Some(bond) = known.find(|it| (&it.agent, it.session) == offer && !is_stranger) {
             return Ok(Decision::reply(self.show(bond)));
         }
-        if is_over_limit(&bonds, *asker, is_its, tick)
+        if is_over_limit(&bonds, &asked, is_its, tick)
             || is_stranger && has_asked_enough(records, client, tick)?
         {
             return Ok(Decision::reply(too_many()));

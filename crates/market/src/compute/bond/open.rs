@@ -189,5 +189,10 @@ fn check_open(bond: &BondRow, known: &SellerRow, tick: Now<'_>) -> Result<(), Js
         let why = "The seller is bound: let its wallet sign the request for a bond.";
         return Err(refused("SELLER_BOND_CHALLENGE_INVALID", why));
     }
+    // Whoever lost the session would bind the seller once more.
+    if bond.session.is_some_and(|epoch| epoch != known.epoch) {
+        let why = "The session that asked for the bond has ended; ask for another one.";
+        return Err(refused("SELLER_BOND_CHALLENGE_INVALID", why));
+    }
     Ok(())
 }

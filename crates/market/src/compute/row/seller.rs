@@ -115,6 +115,9 @@ pub struct BondRow {
     /// The facts known of the caller who asked.
     #[serde(default)]
     pub asker: Asker,
+    /// The epoch of the session that asked; none where the wallet signed, or anyone asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<u64>,
     /// The seller.
     pub seller: String,
     /// `passport_agent_id`.
@@ -132,4 +135,11 @@ pub struct BondRow {
     /// When it did.
     #[serde(default)]
     pub proven: u64,
+}
+
+impl BondRow {
+    /// Whether this and another bond were asked for by the same right: a signature, a session, or none.
+    pub(crate) fn is_asked_as(&self, other: &Self) -> bool {
+        self.asker == other.asker && self.session.is_some() == other.session.is_some()
+    }
 }
