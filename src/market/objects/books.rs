@@ -176,11 +176,11 @@ impl Rows for SkillRows<'_> {
         Ok(text(self.first(query, vec![id.into()])?.as_ref()))
     }
 
-    fn former(&self, newest: u32, limit: u32) -> Result<Vec<String>> {
-        let query = "SELECT id FROM former_owners
+    fn former(&self, newest: u32, limit: u32) -> Result<Vec<u64>> {
+        let query = "SELECT number FROM former_owners
             WHERE number <= (SELECT max(number) FROM former_owners) - ? ORDER BY number LIMIT ?";
         let rows = self.0.exec(query, vec![whole(newest.into()), whole(limit.into())])?;
-        rows.raw().map(|row| Ok(text(row?.first()).unwrap_or_default())).collect()
+        rows.raw().map(|row| Ok(row?.first().and_then(number).unwrap_or_default())).collect()
     }
 
     fn unpaid(&self, before: u64, limit: u32) -> Result<Vec<String>> {

@@ -30,9 +30,10 @@ impl SkillRows<'_> {
                 let query = "INSERT OR IGNORE INTO former_owners (id, owner) VALUES (?, ?)";
                 self.run(query, vec![id.as_str().into(), owner.as_str().into()])
             }
-            Change::Unname(ids) => {
-                let these = "IN (SELECT value FROM json_each(?))";
-                self.run(&format!("DELETE FROM former_owners WHERE id {these}"), vec![json(ids)])
+            Change::Unname(numbers) => {
+                let query = "DELETE FROM former_owners
+                    WHERE number IN (SELECT value FROM json_each(?))";
+                self.run(query, vec![json(numbers)])
             }
             Change::Rate(row) => {
                 let query = "INSERT OR REPLACE INTO rates VALUES (?, ?, ?)";

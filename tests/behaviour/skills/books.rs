@@ -28,8 +28,8 @@ pub struct MemoryRows {
     /// Number, id, network and transaction of each row in the archive.
     pub departed: Vec<(u64, String, String, String)>,
     pub archive: ArchiveRow,
-    /// Ids and owners, in the order in which they were forgotten.
-    pub forgotten: Vec<(String, String)>,
+    /// Ids and owners by their numbers, in the order in which they were forgotten.
+    pub forgotten: BTreeMap<u64, (String, String)>,
     pub rates: BTreeMap<String, RateRow>,
     pub original: MemoryQuotes,
 }
@@ -45,17 +45,17 @@ impl MemoryRows {
                 Change::Forget(id) => {
                     let gone = self.skills.remove(&id).expect("no such skill");
                     self.versions.retain(|(skill, _), _| *skill != id);
-                    self.forgotten.retain(|(known, _)| *known != id);
-                    self.forgotten.push((id, gone.owner));
+                    self.forgotten.retain(|_, (known, _)| *known != id);
+                    self.note_former(id, gone.owner);
                 }
                 Change::Name(id, owner) => {
-                    assert!(
-                        self.forgotten.iter().all(|(known, _)| *known != id),
-                        "{id} has an owner"
-                    );
-                    self.forgotten.push((id, owner));
+                    let mut known = self.forgotten.values();
+                    assert!(known.all(|(known, _)| *known != id), "{id} has an owner");
+                    self.note_former(id, owner);
                 }
-                Change::Unname(ids) => self.forgotten.retain(|(id, _)| !ids.contains(id)),
+                Change::Unname(numbers) => {
+                    self.forgotten.retain(|number, _| !numbers.contains(number))
+                }
                 Change::Rate(row) => _ = self.rates.insert(row.owner.clone(), row),
                 Change::Nonce(row) => self.nonces.push(row),
                 Change::Sweep(now) => {
@@ -106,6 +106,12 @@ impl MemoryRows {
 }
 
 impl MemoryRows {
+    /// Notes whose an id was, under a number after all others.
+    fn note_former(&mut self, id: String, owner: String) {
+        let last = self.forgotten.last_key_value().map_or(0, |(number, _)| *number);
+        self.forgotten.insert(last + 1, (id, owner));
+    }
+
     /// Invocations and bytes of the answers that have a place, in its order.
     fn weighed<P: Ord>(
         &self,
@@ -207,13 +213,14 @@ impl Rows for MemoryRows {
     }
 
     fn forgotten(&self, id: &str) -> Found<Option<String>> {
-        let mut known = self.forgotten.iter().filter(|(known, _)| known == id);
+        let mut known = self.forgotten.values().filter(|(known, _)| known == id);
         Ok(known.next().map(|(_, owner)| owner.clone()))
     }
 
-    fn former(&self, newest: u32, limit: u32) -> Found<Vec<String>> {
-        let beyond = self.forgotten.len().saturating_sub(newest as usize).min(limit as usize);
-        Ok(self.forgotten.iter().take(beyond).map(|(id, _)| id.clone()).collect())
+    fn former(&self, newest: u32, limit: u32) -> Found<Vec<u64>> {
+        let last = self.forgotten.last_key_value().map_or(0, |(number, _)| *number);
+        let old = self.forgotten.range(..=last.saturating_sub(newest.into()));
+        Ok(old.take(limit as usize).map(|(number, _)| *number).collect())
     }
 
     fn unpaid(&self, before: u64, limit: u32) -> Found<Vec<String>> {
@@ -232,7 +239,7 @@ impl Rows for MemoryRows {
     }
 
     fn table(&self) -> Found<TableRow> {
-        Ok(self.table)
+        Ok(self.table.clone())
     }
 
     fn invocation(&self, id: &str) -> Found<Option<InvocationRow>> {

@@ -1,5 +1,7 @@
 //! How much room skills have, who makes room for whom, and what is forgotten.
 
+use std::collections::BTreeMap;
+
 use farebox_core::skills::books::Change;
 use farebox_core::skills::message::{Answer, Chore, Command, Labels};
 use farebox_core::skills::row::TableRow;
@@ -311,13 +313,12 @@ pub fn is_active(world: &World, id: &str) -> bool {
 pub fn whose_an_id_was_stays_known_of_ten_thousand() {
     let mut world = World::new();
     let known = (0..9_999).map(|number| (format!("former-{number}"), owner(2)));
-    world.rows.forgotten = known.collect();
+    world.rows.forgotten = (1..).zip(known).collect();
     for number in 0..22 {
         publish_and_take_back(&mut world, &format!("echo-{number}"));
         world.now += 300_001;
     }
-    let rows = &world.rows;
-    let ids: Vec<&str> = rows.forgotten.iter().map(|(id, _)| id.as_str()).collect();
+    let ids = former_ids(&world);
     assert_eq!((ids.len(), ids[0]), (10_000, "former-1"), "the oldest leaves");
     assert_eq!(ids[9_998..], ["echo-0", "echo-1"]);
 }
@@ -326,21 +327,61 @@ pub fn whose_an_id_was_stays_known_of_ten_thousand() {
 #[test]
 pub fn whose_an_id_was_stays_known_where_it_is_forgotten_again_as_the_oldest() {
     let mut world = World::new();
-    // Its owner has published it once more since it was forgotten first.
-    let known = (1..10_000).map(|number| (format!("former-{number}"), owner(2)));
-    let first = [("echo-0".to_owned(), owner(1))];
-    world.rows.forgotten = first.into_iter().chain(known).collect();
+    world.rows.forgotten = ten_thousand_former();
     for number in 0..21 {
         publish_and_take_back(&mut world, &format!("echo-{number}"));
         world.now += 300_001;
     }
     let rows = &world.rows;
     assert!(!rows.skills.contains_key("echo-0"));
-    let last = rows.forgotten.last().unwrap();
+    let last = rows.forgotten.values().last().unwrap();
     assert_eq!((rows.forgotten.len(), last), (10_000, &("echo-0".to_owned(), owner(1))));
     publish_and_take_back(&mut world, "echo-21");
-    let ids: Vec<&str> = world.rows.forgotten.iter().map(|(id, _)| id.as_str()).collect();
+    let ids = former_ids(&world);
     assert_eq!((ids.len(), ids[0], ids[9_999]), (10_000, "former-2", "echo-1"));
+}
+
+/// Former owners, of whom the oldest has published its skill once more since it was forgotten first.
+fn ten_thousand_former() -> BTreeMap<u64, (String, String)> {
+    let known = (1..10_000).map(|number| (format!("former-{number}"), owner(2)));
+    let first = [("echo-0".to_owned(), owner(1))];
+    (1..).zip(first.into_iter().chain(known)).collect()
+}
+
+fn former_ids(world: &World) -> Vec<&str> {
+    world.rows.forgotten.values().map(|(id, _)| id.as_str()).collect()
+}
+
+//
+#[test]
+fn whose_an_id_was_stays_known_where_one_write_forgets_it_and_a_listing_that_nobody_paid() {
+    let mut vars = vars();
+    (vars["LISTING_FEE"], vars["PAY_TO"]) = ("$1.00".into(), owner(5).into());
+    let mut world = World::of(&vars);
+    world.rows.forgotten = ten_thousand_former();
+    let publish = |world: &mut World, wallet: u8, id: &str| {
+        world.now += 60_000;
+        let mut body = gated();
+        (body["skillId"], body["payTo"]) = (id.into(), owner(wallet).into());
+        let body = world.signed(wallet, "publish", "", &body).to_string();
+        world.reply(Command::Publish(from("a"), body)).status
+    };
+    assert_eq!(publish(&mut world, 99, "unpaid"), 201);
+    for number in 0..501_u32 {
+        let (wallet, id) = (u8::try_from(number / 20 + 1).unwrap(), format!("echo-{number}"));
+        assert_eq!(publish(&mut world, wallet, &id), 201, "{id}");
+        let body = world.signed(wallet, "deactivate", &id, &json!({})).to_string();
+        world.reply(Command::Deactivate(named("x"), id, body));
+    }
+    assert!(world.rows.skills.contains_key("echo-0") && is_active(&world, "unpaid"));
+    world.now += 86_400_000;
+    assert_eq!(publish(&mut world, 98, "last"), 201);
+    for id in ["echo-0", "unpaid"] {
+        assert!(!world.rows.skills.contains_key(id), "{id}");
+    }
+    assert!(former_ids(&world).ends_with(&["echo-0", "unpaid"]));
+    assert_eq!(publish(&mut world, 97, "echo-0"), 409);
+    assert_eq!(publish(&mut world, 1, "echo-0"), 201);
 }
 
 /// How many values the gate reads in a table.

@@ -62,8 +62,8 @@ pub trait Rows: QuoteRows {
     /// The owner of this skill, if it was forgotten.
     fn forgotten(&self, id: &str) -> Result<Option<String>, Self::Error>;
 
-    /// The ids of skills that were forgotten, without at most so many that were last: the first ones.
-    fn former(&self, newest: u32, limit: u32) -> Result<Vec<String>, Self::Error>;
+    /// The numbers of skills that were forgotten, without at most so many that were last: the first ones.
+    fn former(&self, newest: u32, limit: u32) -> Result<Vec<u64>, Self::Error>;
 
     /// The ids of active skills that wait for the market's fee since before this time, the longest
     /// first.
@@ -212,8 +212,8 @@ pub enum Change {
     Forget(String),
     /// Adds whose an id was that no skill has.
     Name(String, String),
-    /// Deletes whose these skills were that are forgotten.
-    Unname(Vec<String>),
+    /// Deletes whose the skills were that were forgotten with these numbers.
+    Unname(Vec<u64>),
     /// Puts how often an owner has published.
     Rate(RateRow),
     /// Adds a nonce.

@@ -20,7 +20,7 @@ pub(super) fn is_of<B: Rows>(books: &B, id: &str, owner: &str) -> Result<bool, B
 
 /// Forgets skills, and whose the oldest were that were forgotten.
 pub(super) fn forget<B: Rows>(books: &B, ids: Vec<String>) -> Result<Vec<Change>, B::Error> {
-    let old = find_oldest(books, ids.len(), &ids)?;
+    let old = find_oldest(books, ids.len())?;
     Ok(ids.into_iter().map(Change::Forget).chain(old).collect())
 }
 
@@ -36,21 +36,16 @@ pub(super) fn name_lost<B: Rows>(books: &B, table: &str) -> Result<Vec<Change>, 
             lost.push((id, owner));
         }
     }
-    let old = find_oldest(books, lost.len(), &[])?;
+    let old = find_oldest(books, lost.len())?;
     Ok(lost.into_iter().map(|(id, owner)| Change::Name(id, owner)).chain(old).collect())
 }
 
-/// The ids that are the oldest once so many more are known. One that is forgotten again is among the
-/// newest.
-fn find_oldest<B: Rows>(
-    books: &B,
-    more: usize,
-    again: &[String],
-) -> Result<Option<Change>, B::Error> {
+/// The ids that are the oldest once so many more are known, by their numbers: one that is forgotten
+/// again has another one by then.
+fn find_oldest<B: Rows>(books: &B, more: usize) -> Result<Option<Change>, B::Error> {
     let (most, step) = MAX_FORMER;
     let more = u32::try_from(more).unwrap_or(most);
-    let mut old = books.former(most.saturating_sub(more), step.max(more))?;
-    old.retain(|id| !again.contains(id));
+    let old = books.former(most.saturating_sub(more), step.max(more))?;
     Ok((!old.is_empty()).then_some(Change::Unname(old)))
 }
 
