@@ -259,6 +259,45 @@ pub fn a_fee_that_was_asked_before_it_changed_lists_its_skill() {
     assert_eq!(refused(sold(&mut world, paid("2000000"))), 200);
 }
 
+//
+#[test]
+fn a_former_fee_lists_a_skill_that_was_published_after_it_changed() {
+    let mut vars = vars();
+    (vars["LISTING_FEE"], vars["PAY_TO"]) = ("$1.00".into(), owner(5).into());
+    let mut world = World::of(&vars);
+    assert_eq!(world.publish(&gated()).status, 201);
+    // A version of before has noted no fee.
+    world.rows.table.fee = None;
+    let mut renewed = |world: &mut World, fee: &str| {
+        vars["LISTING_FEE"] = fee.into();
+        world.market = market_of(&vars);
+        let changes = world.market.renew(&world.rows, world.now).unwrap();
+        world.rows.write(changes);
+        assert_eq!(world.market.renew(&world.rows, world.now).unwrap(), []);
+    };
+    renewed(&mut world, "$1.00");
+    renewed(&mut world, "$2.00");
+    let mut body = gated();
+    let mut listed = |world: &mut World, id: &str, amount: &str| {
+        body["skillId"] = id.into();
+        if !world.rows.skills.contains_key(id) {
+            assert_eq!(world.publish(&body).status, 201, "{id}");
+        }
+        let (path, payment) = (format!("/fees/{id}"), format!("{id} {amount}"));
+        let sale = Sale { path, payment, transaction: "0x1".into(), ..sale(amount) };
+        refused(sold(world, sale))
+    };
+    assert_eq!(listed(&mut world, "late", "1500000"), 409);
+    assert_eq!(listed(&mut world, "late", "1000000"), 200);
+    assert_eq!(world.rows.skills["late"].owes, false);
+    // Other changes of the table leave it.
+    assert_eq!(listed(&mut world, "later", "1000000"), 200);
+    assert_eq!(listed(&mut world, "latest", "2000000"), 200);
+    renewed(&mut world, "$3.00");
+    assert_eq!(listed(&mut world, "last", "1000000"), 409);
+    assert_eq!(listed(&mut world, "last", "2000000"), 200);
+}
+
 //
 #[test]
 pub fn a_pack_that_was_settled_is_given_though_its_skill_was_taken_back() {

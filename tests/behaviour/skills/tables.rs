@@ -33,7 +33,7 @@ fn written(world: &mut World) -> Checked {
 /// Goes on as if the gate had the table that was wanted last.
 fn kept(world: &mut World) {
     let TableRow { wanted, .. } = world.rows.table;
-    world.rows.table = TableRow { written: wanted, due: None, ..world.rows.table };
+    world.rows.table = TableRow { written: wanted, due: None, ..world.rows.table.clone() };
 }
 
 /// Does what a market does once it runs with other settings.
@@ -259,7 +259,7 @@ pub fn a_table_of_a_time_that_the_books_have_lost_is_written_over_however_its_nu
             world.send(Command::Wake);
             let after = stored(&mut world, number);
             assert!(after > number, "{lost} {since}: {after} after {number}");
-            let row = world.rows.table;
+            let row = world.rows.table.clone();
             assert_eq!((row.wanted, row.written, row.due), (after, after, None));
             // From then on nothing is written until something changes.
             world.send(Command::Wake);

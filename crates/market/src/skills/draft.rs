@@ -58,7 +58,7 @@ impl GateTable<'_> {
         }
         let is_lost = stored >= known.wanted && stored != known.written;
         let wanted = if is_lost { stored.saturating_add(1) } else { known.wanted };
-        let table = TableRow { wanted, ..known };
+        let table = TableRow { wanted, ..known.clone() };
         let mut changes = match stored > known.written {
             true => name_lost(books, text)?,
             false => Vec::new(),
@@ -72,7 +72,7 @@ impl GateTable<'_> {
                 routes.push((skill.id.clone(), route));
             }
         }
-        let draft = TableDraft { revision: table.wanted, own: self.first_routes(), routes };
+        let draft = TableDraft { revision: wanted, own: self.first_routes(), routes };
         let answer = Answer::Table(Box::new(draft));
         Ok(Decision { answer, changes })
     }

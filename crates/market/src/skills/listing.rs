@@ -26,7 +26,7 @@ pub(super) struct Listings<'m> {
 impl Listings<'_> {
     /// A skill as JSON.
     pub fn write(&self, skill: &SkillRow, version: &VersionRow) -> String {
-        self.offer(skill.clone(), version.clone(), TableRow::default()).write(self.url)
+        self.offer(skill.clone(), version.clone(), &TableRow::default()).write(self.url)
     }
 
     /// Where a stock client buys a skill.
@@ -52,7 +52,7 @@ impl Listings<'_> {
         let mut skills = Vec::new();
         if let Some((skill, version)) = find(books, id)?.filter(|(skill, _)| skill.is_listed()) {
             let versions = books.version_names(id)?;
-            skills.push(Offered { versions, ..self.offer(skill, version, table) });
+            skills.push(Offered { versions, ..self.offer(skill, version, &table) });
         }
         Ok(Decision::told(Answer::Skills { edition: Edition::of(&table), skills, next: None }))
     }
@@ -65,12 +65,12 @@ impl Listings<'_> {
         let last = found.last().filter(|_| is_full);
         let next = last.map(|(skill, _)| Cursor { created: skill.created, id: skill.id.clone() });
         let listed = found.into_iter().filter(|(skill, _)| skill.is_listed());
-        let skills = listed.map(|(skill, version)| self.offer(skill, version, table)).collect();
+        let skills = listed.map(|(skill, version)| self.offer(skill, version, &table)).collect();
         Ok(Decision::told(Answer::Skills { edition: Edition::of(&table), skills, next }))
     }
 
     /// A skill as it is sold, with this state of the gate's route table.
-    fn offer(&self, skill: SkillRow, version: VersionRow, table: TableRow) -> Offered {
+    fn offer(&self, skill: SkillRow, version: VersionRow, table: &TableRow) -> Offered {
         let is_written = table.written >= table.wanted && skill.refused.is_none();
         let fee = |price: &str| Fee { price: price.to_string(), is_paid: !skill.owes };
         Offered {

@@ -102,7 +102,8 @@ impl Sales<'_> {
             return Ok(Decision::reply(refusal(409, "This skill was taken back")));
         }
         let version = or_reply!(books.version(id, &skill.latest)?.ok_or_else(refused::no_skill));
-        if !self.is_fee(sale, &skill, &version) {
+        let former = books.table()?.former_fee;
+        if !self.is_fee(sale, &skill, &version, former.as_deref()) {
             return Ok(Decision::reply(refusal(409, "This is not the market's fee")));
         }
         let fee = Some(sale.payment.clone());
@@ -115,16 +116,23 @@ impl Sales<'_> {
         Ok(Decision { answer: Answer::Reply(answer), changes })
     }
 
-    /// Whether a sale was paid with the market's fee, or with that of the skill's publication: the gate
-    /// may have asked for it by a table of before, and a refusal would keep the money.
-    fn is_fee(&self, sale: &Sale, skill: &SkillRow, version: &VersionRow) -> bool {
+    /// Whether a sale was paid with the market's fee, with the one before it, or with that of the skill's
+    /// publication: the gate may have asked for it by a table of before, and a refusal would keep the
+    /// money.
+    fn is_fee(
+        &self,
+        sale: &Sale,
+        skill: &SkillRow,
+        version: &VersionRow,
+        former: Option<&str>,
+    ) -> bool {
         let mut networks: Vec<String> =
             self.table.networks.iter().map(ToString::to_string).collect();
         let told = skill.told_fee.as_deref();
         if told.is_some() {
             networks.extend(version.networks.iter().cloned());
         }
-        let fees = self.table.fee.into_iter().chain(told);
+        let fees = self.table.fee.into_iter().chain(told).chain(former);
         fees.into_iter().any(|fee| is_usual_price(sale, fee, &networks))
     }
 }

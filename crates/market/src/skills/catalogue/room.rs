@@ -107,7 +107,10 @@ impl GateTable<'_> {
         now: u64,
     ) -> Result<Vec<Change>, B::Error> {
         let table = books.table()?;
-        let is_old = table.layout < LAYOUT || table.settings != self.settings();
+        // A version of before has noted no fee.
+        let is_old = table.layout < LAYOUT
+            || table.settings != self.settings()
+            || table.fee.as_deref() != self.fee;
         let mut changes = Vec::new();
         if table.wanted == 0 || !is_old {
             return Ok(changes);
@@ -132,7 +135,11 @@ impl GateTable<'_> {
         let due = table.due.map_or(now, |due| due.min(now));
         let wanted = table.wanted.saturating_add(1);
         let settings = self.settings();
-        let table = TableRow { wanted, due: Some(due), layout: LAYOUT, settings, ..table };
+        let fee = self.fee.map(ToString::to_string);
+        let former_fee = if table.fee == fee { table.former_fee } else { table.fee };
+        let layout = LAYOUT;
+        let due = Some(due);
+        let table = TableRow { wanted, due, layout, settings, fee, former_fee, ..table };
         Ok([Change::Table(table), Change::Sweep(now)])
     }
 

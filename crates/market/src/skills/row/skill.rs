@@ -179,7 +179,7 @@ pub struct NonceRow {
 }
 
 /// Which state of the catalogue the gate's route table has. One row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableRow {
     /// Grows by one with each change of the catalogue.
     pub wanted: u64,
@@ -195,4 +195,10 @@ pub struct TableRow {
     /// A digest of the market's settings in the state that is wanted.
     #[serde(default)]
     pub settings: u64,
+    /// The market's fee in the state that is wanted, dollars; none where there is no fee.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<String>,
+    /// The fee before that: the gate may still take it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former_fee: Option<String>,
 }
