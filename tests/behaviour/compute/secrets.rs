@@ -183,6 +183,40 @@ fn a_payment_of_a_quote_before_the_change_is_its_own_whatever_was_quoted_since()
     }
 }
 
+//
+#[test]
+fn a_payment_that_names_no_quote_is_its_job_s_whatever_was_quoted_since_the_change() {
+    let shapes: [fn(&Keyed) -> Value; 3] = [
+        |keyed| keyed.signed("5000"),
+        |keyed| keyed.signed("5000")["payload"].clone(),
+        |keyed| {
+            let source = format!("did:pkh:eip155:84532:{}", keyed.address);
+            json!({"challenge": {"id": "1"}, "source": source, "payload": {"signature": "0x"}})
+        },
+    ];
+    for shape in shapes {
+        let mut world = world(HoldKind::Escrow);
+        let keyed = Keyed::quoted(&mut world);
+        let id = keyed.quote.text("payment_id");
+        let payment = shape(&keyed);
+        assert_eq!(bought(&mut world, &keyed, &payment), Answer::Till(id.clone()), "{payment}");
+        let sale = TillPayment { payer: keyed.address.clone(), ..world.sale(&id, "rcpt_1", 9) };
+        assert_eq!(Told::of(world.sold(&sale)).status, 200);
+        rotate(&mut world, HoldKind::Escrow, Former::Told, None);
+        // The same is ordered once more, and has a quote by the present secret.
+        world.now += 301_000;
+        world.seller(2, "0.005");
+        world.seller(3, "0.005");
+        let next = Keyed::asks(&mut world, 7, "10.0.0.2").quote;
+        assert_ne!(next.text("fingerprint"), keyed.quote.text("fingerprint"));
+        assert_eq!(bought(&mut world, &keyed, &payment), Answer::Till(id), "{payment}");
+        // For another buyer's order it is a payment for another request, as it was.
+        let other = Keyed::asks(&mut world, 8, "10.0.0.3");
+        let told = Told::of(bought(&mut world, &other, &payment));
+        assert_eq!(told.code(), (409, "PAYMENT_ALREADY_VERIFIED"), "{payment}");
+    }
+}
+
 //
 #[test]
 fn a_token_of_the_secret_before_reads_nothing_that_is_newer() {

@@ -121,9 +121,16 @@ impl Payments<'_> {
         if material.is_empty() {
             return self.quotes.quote(records, client, body, tick);
         }
-        let fingerprint = self.quotes.find_fingerprint(records, &order, &material)?;
+        let mut fingerprint = self.quotes.find_fingerprint(records, &order, &material)?;
         // What was bought by this payment is what it buys, whatever was quoted since.
-        let own = find_own_job(records, &fingerprint, &material)?;
+        let mut own = find_own_job(records, &fingerprint, &material)?;
+        // It may name no quote, and its request may have one of the present secret by now.
+        if own.is_none()
+            && let Some(former) = self.quotes.former_fingerprint(&order)
+        {
+            own = find_own_job(records, &former, &material)?;
+            fingerprint = own.as_ref().map_or(fingerprint, |_| former);
+        }
         if own.is_none()
             && let Some(quote) = self.find_unheard(records, &fingerprint, &material, tick)?
         {
