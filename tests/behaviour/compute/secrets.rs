@@ -296,8 +296,9 @@ fn who_has_signed_is_bound_by_a_signature_alone_under_another_secret_too() {
     assert_eq!(bind(&mut world, SIGNS, "agent-1", &next, 102).status, 200);
 }
 
+//
 #[test]
-fn a_renewal_of_a_version_of_before_counts_and_its_secret_is_known_once_it_is_used() {
+fn a_renewal_of_a_version_of_before_renews_and_keeps_its_seller_from_no_other_bond() {
     let mut world = World::new();
     world.register(1, json!({}));
     let first = challenge(&mut world, "10.0.0.1", 1, "agent-1");
@@ -307,11 +308,21 @@ fn a_renewal_of_a_version_of_before_counts_and_its_secret_is_known_once_it_is_us
     let older: SellerRow = serde_json::from_value(row).unwrap();
     world.rows.sellers.insert(wallet(1), older);
     world.sessions.clear();
-    let told = challenge(&mut world, "10.0.0.1", 1, "agent-1");
-    assert_eq!(told.text("status"), "already_verified");
+    let asks = |world: &mut World, status: &str| {
+        let told = challenge(world, "10.0.0.1", 1, "agent-1");
+        assert_eq!((told.status, told.text("status").as_str()), (200, status));
+    };
+    // Nobody knows under which secret it was made, and so whether it renews still.
+    let mut changed = World::new();
+    changed.rows = world.rows.clone();
+    deploy(&mut changed, settings(HoldKind::Escrow, Profile::LiveTestnet), Former::Told);
+    asks(&mut changed, "ok");
+    assert_eq!(renew(&mut changed, 1, &token).code(), (403, "PASSPORT_AUTH_REQUIRED"));
+    asks(&mut world, "ok");
     assert_eq!(renew(&mut world, 1, &token).status, 200);
+    asks(&mut world, "already_verified");
     deploy(&mut world, settings(HoldKind::Escrow, Profile::LiveTestnet), Former::Told);
-    assert_eq!(challenge(&mut world, "10.0.0.1", 1, "agent-1").text("status"), "ok");
+    asks(&mut world, "ok");
 }
 
 /// A buyer whose key is known.

@@ -209,10 +209,10 @@ impl Sessions<'_> {
         self.hash_renewal("")
     }
 
-    /// Whether there is a token that renews the sessions of a seller: one of another secret does no more.
+    /// Whether it is known that there is a token that renews the sessions of a seller: one of another
+    /// secret does no more.
     pub fn is_renewable(&self, seller: &SellerRow) -> bool {
-        let is_of_now = seller.keyed.is_empty() || seller.keyed == self.print_secret();
-        !seller.renewal.is_empty() && is_of_now
+        !seller.renewal.is_empty() && seller.keyed == self.print_secret()
     }
 
     /// Whether a token renews the sessions of a seller.
