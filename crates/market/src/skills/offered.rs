@@ -86,19 +86,14 @@ impl Fee {
 impl Offered {
     /// The body of a call, JSON: the owner's example if there is one.
     pub(super) fn example(&self) -> String {
-        self.example_within(usize::MAX)
-    }
-
-    /// The same beside other skills: an example that is longer than a summary would fill their page.
-    pub(super) fn short_example(&self) -> String {
-        self.example_within(SUMMARY_BYTES)
-    }
-
-    fn example_within(&self, bytes: usize) -> String {
         let bazaar = json::parse(self.bazaar.as_bytes()).ok();
         let input = bazaar.as_ref().and_then(|bazaar| bazaar.get("input")).map(json::text);
-        let example = input.filter(|text| text.len() <= bytes);
-        example.unwrap_or_else(|| r#"{"input":"hello"}"#.to_string())
+        input.unwrap_or_else(|| r#"{"input":"hello"}"#.to_string())
+    }
+
+    /// The same beside other skills, unless it is longer than a summary: it would fill their page.
+    pub(super) fn short_example(&self) -> Option<String> {
+        Some(self.example()).filter(|text| text.len() <= SUMMARY_BYTES)
     }
 
     /// The body of an invocation, JSON: with an example as its payload, where it takes one.

@@ -114,16 +114,19 @@ fn card(skill: &Offered, url: &str, depth: Depth) -> Html {
         Depth::Card => skill.summary(),
         Depth::Whole => skill.description.as_str().into(),
     };
-    let example = match depth {
-        Depth::Card => skill.short_example(),
-        Depth::Whole => skill.example(),
-    };
-    let calls = calls(skill, url, &example);
-    let how = match depth {
-        Depth::Card => {
-            Html::fill("<details><summary>How to call it</summary>{}</details>", [calls])
+    let how = match (depth, skill.short_example()) {
+        (Depth::Card, Some(example)) => Html::fill(
+            "<details><summary>How to call it</summary>{}</details>",
+            [calls(skill, url, &example)],
+        ),
+        // Another body would be paid for, and mean nothing.
+        (Depth::Card, None) => {
+            Html::fill("<p><a href=\"/skills/{}\">How to call it</a></p>", [id.clone()])
         }
-        Depth::Whole => Html::fill("<h2>How to call it</h2>{}{}", [calls, write_packs(skill, url)]),
+        (Depth::Whole, _) => Html::fill(
+            "<h2>How to call it</h2>{}{}",
+            [calls(skill, url, &skill.example()), write_packs(skill, url)],
+        ),
     };
     Html::fill(
         "<li id=\"{}\" class=\"skill\"><div class=\"head\">{}<p class=\"price\">{} {}</p></div><p class=\"about\">The seller says: <bdi>{}</bdi></p>{}<dl>{}</dl>{}</li>",
