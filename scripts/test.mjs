@@ -199,6 +199,7 @@ const suites = {
       await whole();
     },
     folders: ['tests/market', 'tests/market/exchange', 'tests/soak'],
+    always: ['tests/market/acceptance.test.ts'],
     deep: [
       ...['archive', 'fuzz', 'killed', 'stranger', 'demo', 'panic'].map((name) => asTest(`tests/market/${name}`)),
       ...['fuzz', 'killed', 'strangers', 'demo', 'loops'].map((name) => asTest(`tests/market/exchange/${name}`)),
