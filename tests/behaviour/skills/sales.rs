@@ -289,7 +289,7 @@ fn a_former_fee_lists_a_skill_that_was_published_after_it_changed() {
     };
     assert_eq!(listed(&mut world, "late", "1500000"), 409);
     assert_eq!(listed(&mut world, "late", "1000000"), 200);
-    assert_eq!(world.rows.skills["late"].owes, false);
+    assert!(!world.rows.skills["late"].owes);
     // Other changes of the table leave it.
     assert_eq!(listed(&mut world, "later", "1000000"), 200);
     assert_eq!(listed(&mut world, "latest", "2000000"), 200);
