@@ -148,7 +148,9 @@ pub fn another_account_that_is_named_late_is_counted_and_asked_for_anew() {
     let record = exchange.reserve(payer.record.as_deref(), at(200)).unwrap();
     assert_eq!(beside(&exchange, &record, &rules), (false.into(), "0.01".to_owned()));
     exchange.pays_from(other).unwrap();
-    assert!(matches!(exchange.prepare(at(200)), Next::Reserve), "nothing is signed yet");
+    assert!(matches!(exchange.prepare(at(200)), Next::Afresh), "nothing is signed yet");
+    let record = exchange.release(Some(&record)).unwrap();
+    assert!(matches!(exchange.answered(402, &asked, b"", at(200)), Next::Reserve));
     let record = exchange.reserve(Some(&record), at(200)).unwrap();
     assert_eq!(beside(&exchange, &record, &rules), (true.into(), "0.02".to_owned()));
     // A person who declines leaves what was signed before, and only that.

@@ -310,14 +310,10 @@ impl Exchange {
         if answer.status != 402 {
             return Next::Return(None);
         }
-        match self.asked(answer) {
+        match self.asked(answer).and_then(|challenge| self.in_slot(challenge, answer)) {
             Ok(challenge) if challenge.is_expired() => self.ask_afresh(),
             Ok(challenge) if challenge.offers.is_empty() => Next::Fail(challenge.why_nothing()),
             Ok(challenge) => {
-                let challenge = match self.in_slot(challenge, answer) {
-                    Ok(challenge) => challenge,
-                    Err(error) => return Next::Fail(error),
-                };
                 let asks = challenge.offers_session && !self.pays_once;
                 self.state.challenged(challenge);
                 self.terms = Some(answer.terms());
@@ -494,8 +490,8 @@ impl Exchange {
 
     /// Prepares the data for the wallet: valid from now on, however long the approval took. Neither a
     /// challenge that has expired meanwhile is signed, nor anything under a policy that has. What is
-    /// counted in the place of another account's payment is a payment of its own: its terms are read
-    /// anew, it is counted by itself first, and its person is asked anew.
+    /// counted in the place of another account's payment is a payment of its own: its terms are asked
+    /// for anew, it is counted by itself first, and its person is asked anew.
     pub fn prepare(&mut self, now: UnixTime) -> Next {
         let Some(proposed) = self.state.proposed() else {
             return Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is reserved"));
@@ -512,9 +508,7 @@ impl Exchange {
         // A wallet that was named late may be charged beside what was signed before.
         let is_new = self.is_anothers(self.payer) && self.name_of(&offer) != self.counted;
         if is_new {
-            let (headers, body) = self.terms.clone().unwrap_or_default();
-            let (headers, body) = (&headers, body.as_slice());
-            return self.answered_plain(ReceivedResponse { status: 402, headers, body, now });
+            return Next::Afresh;
         }
         // What was signed before is counted already, and another signature of its nonce charges nothing more.
         let is_late = !self.state.is_paid() && now > self.counted_at.plus(RECOUNT_SECS);

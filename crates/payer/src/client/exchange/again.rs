@@ -235,36 +235,31 @@ impl Exchange {
     /// policy decides, and it counts beside it.
     ///
     /// # Errors
-    /// [`Reason::PaymentUnresolved`] if its nonce pays none of them, and neither says so; otherwise why none may be paid.
+    /// [`Reason::PaymentUnresolved`] if its nonce pays none of them, and neither says so.
     pub(super) fn in_slot(
         &mut self,
         mut challenge: Challenge,
         answer: ReceivedResponse<'_>,
     ) -> Result<Challenge, ClientError> {
-        if self.going != Going::Ended || self.state.is_paid() {
+        if self.going != Going::Ended || self.state.is_paid() || challenge.offers.is_empty() {
             return Ok(challenge);
         }
         let is_in =
             |offer: &Offer| Slot::of(offer).is_some_and(|slot| slot.name() == self.ended_in);
         // Nothing is elsewhere before it is signed: until then the purchase has the nonce that it had.
         self.is_elsewhere = self.is_anothers(self.payer) || !challenge.offers.iter().any(is_in);
-        if !self.is_elsewhere {
-            challenge.offers.retain(is_in);
-        } else if !self.pays_beside(self.asks) {
-            return Err(unresolved());
-        } else {
-            // Another nonce is charged beside it: as for any new payment, its receipt has to be for this URL.
-            challenge = self.terms_for(Some(&self.url), answer)?;
-            if challenge.offers.is_empty() {
-                return Err(challenge.why_nothing());
-            }
+        if self.is_elsewhere {
+            // Another nonce is charged beside it: as of any new payment, its receipt has to be for this URL.
+            let asks = self.pays_beside(self.asks);
+            return if asks { self.terms_for(Some(&self.url), answer) } else { Err(unresolved()) };
         }
+        challenge.offers.retain(is_in);
         Ok(challenge)
     }
 
     /// Whether what is signed now is charged instead of what was signed before.
-    pub(super) const fn goes_on(&self) -> bool {
-        self.state.is_paid() || matches!(self.going, Going::Ended)
+    pub(super) fn goes_on(&self) -> bool {
+        self.state.is_paid() || self.going == Going::Ended && !self.is_anothers(self.payer)
     }
 
     /// Whether the answer to a payment that was sent again asks for other terms, which its nonce
