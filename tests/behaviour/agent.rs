@@ -377,7 +377,8 @@ pub fn a_late_yes_signs_no_more_than_the_caps_of_its_day() {
     assert!(asks(4).reserve(Some(&released), at(3_000)).is_ok());
     let mut last = asks(5);
     let record = last.reserve(None, at(end - 1)).unwrap();
-    assert!(matches!(last.prepare(at(end + 60)), Next::Recount));
+    let Next::Fail(ended) = last.prepare(at(end + 60)) else { panic!("it is signed") };
+    assert_eq!(ended.reason, Reason::PolicyExpired);
     assert_eq!(refused(last.recount(Some(&record), at(end + 60))), Reason::PolicyExpired);
 }
 
