@@ -147,7 +147,7 @@ impl Decisions<'_> {
         }
         let challenge = match read {
             Ok(challenge) => challenge,
-            Err(why) => return refuse(books, self.receipts, draft, why, None),
+            Err(why) => return self.refuse_terms(books, draft, why),
         };
         if draft.key.is_none() {
             let id = challenge.offers.iter().find_map(|offer| offer.charge());
@@ -174,6 +174,23 @@ impl Decisions<'_> {
                 refuse(books, self.receipts, draft, why, offer.as_ref())
             }
         }
+    }
+
+    /// Refuses terms that cannot be paid, unless a payment of this request is open: it is sent again
+    /// whatever the merchant asks for meanwhile. With a key it was found before.
+    fn refuse_terms<B: Rows>(
+        &self,
+        books: &B,
+        draft: Draft<'_>,
+        why: Unpayable,
+    ) -> Result<Decision, B::Error> {
+        if draft.key.is_none()
+            && let Some(row) = find_earlier(books, &draft, None)?
+            && row.stage != Stage::Review
+        {
+            return self.recovery.resend(books, row, draft.scene);
+        }
+        refuse(books, self.receipts, draft, why, None)
     }
 
     /// Whether so many payments are open that this one may not begin: a payee takes no room of others.

@@ -64,6 +64,20 @@ pub fn origin(url: &str, locality: Locality) -> Option<String> {
     may.then(|| format!("{scheme}://{}", authority.strip_suffix(own).unwrap_or(&authority)))
 }
 
+/// A merchant's URL as clients ask for it, which receipts name: lower case and without the scheme's own
+/// port, as [`origin`], with a path, and without a fragment. Any other URL is left as it is.
+///
+/// # Examples
+/// ```
+/// use farebox_treasury::merchant::spell_url;
+/// assert_eq!(spell_url("https://API.example.com:443?day=1#here"), "https://api.example.com/?day=1");
+/// ```
+#[must_use]
+pub fn spell_url(url: &str) -> String {
+    let whole = || Some((origin(url, Locality::Local)?, UrlPieces::of(url)?.target_or_root()));
+    whole().map_or_else(|| url.to_string(), |(origin, target)| format!("{origin}{target}"))
+}
+
 /// The IPv6 address of an authority, if that is its host.
 fn address(authority: &str) -> Option<Ipv6Addr> {
     authority.strip_prefix('[')?.split_once(']')?.0.parse().ok()

@@ -8,6 +8,7 @@ use alloc::string::{String, ToString};
 use serde_json::{Value, json};
 
 use super::answer::{ALLOWED, CONFLICT, FAILED, LOST, REJECTED, REJECTED_FOR_FUNDS, UNPROVEN};
+use super::merchant::spell_url;
 use super::message::{Command, MerchantAnswer, Order};
 use farebox_base::encoding::json::parse_with;
 use farebox_base::http::Headers;
@@ -90,7 +91,7 @@ impl Outcome {
     #[must_use]
     pub fn read(answer: &MerchantAnswer, paid: &Prepared, url: &str, repeated: bool) -> Self {
         let headers = headers_of(answer);
-        let settlement = receipt::read(&headers, paid, url);
+        let settlement = receipt::read(&headers, paid, &spell_url(url));
         let is_lie = settlement.is_err();
         let settlement = settlement.ok().flatten().map(|(_, receipt)| receipt);
         let transaction = settlement.as_ref().and_then(|it| it.get("transaction"));

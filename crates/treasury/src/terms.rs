@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::answer::figures;
 use super::kernel::Now;
+use super::merchant::spell_url;
 use super::notice;
 use super::policy::client_policy;
 use super::policy::judge::Denial;
@@ -97,7 +98,7 @@ impl Terms {
         let protocol = Protocol::parse(&request.protocol).unwrap_or(Protocol::X402);
         let headers = headers_of(&request.challenge_headers);
         let (body, host) = (request.challenge_body.clone(), host_of(&request.url));
-        Self { headers, body, protocol, host, url: Some(request.url.clone()), mpp }
+        Self { headers, body, protocol, host, url: Some(spell_url(&request.url)), mpp }
     }
 
     /// Those of an attempt.

@@ -11,6 +11,7 @@ use farebox_core::treasury::{Job, Turn};
 use serde_json::{Value, json};
 
 use super::config::OTHER_KEY;
+use super::rules::announcing;
 use super::world::{
     BUYER_KEY, TRANSACTION, World, accept, keyed, lost, plain, request, settled, terms, variables,
 };
@@ -99,6 +100,7 @@ pub fn a_lost_answer_is_inconclusive_and_stays_counted_until_the_chain_says() {
     assert_eq!(unkeyed.text, told.text);
 }
 
+//
 #[test]
 pub fn an_open_payment_answers_the_same_request_without_a_key() {
     let mut world = World::new();
@@ -106,6 +108,12 @@ pub fn an_open_payment_answers_the_same_request_without_a_key() {
     assert_eq!(world.told(&request("10000")).outcome().0, "executing");
     let told = world.reply(lost(&order));
     assert_eq!(world.told(&request("10000")).text, told.text);
+    // Whatever the merchant asks for by now: its proxy names another host, or the terms are none.
+    for terms in [announcing("https://127.0.0.1/v1/generate"), "none".to_owned()] {
+        let mut again = request("10000");
+        again["challenge"]["headers"]["payment-required"] = json!(terms);
+        assert_eq!(world.told(&again).text, told.text);
+    }
     assert_eq!(world.rows.attempts.len(), 1);
     let mut other = World::new();
     other.buy(&request("10000"));

@@ -368,9 +368,14 @@ fn offered(accepts: &[Value], variables: &Value) -> (String, String) {
 
 /// The same for terms that announce receipts for a URL.
 fn announced(url: &str, variables: &Value) -> (String, String) {
+    asked_by(&announcing(url), variables)
+}
+
+/// Terms, as a header field, whose receipts name a URL.
+pub fn announcing(url: &str) -> String {
     let terms = json!({"x402Version": 2, "accepts": [accept("1")], "resource": {"url": url},
         "extensions": {"offer-receipt": {"info": {"receipt": "eip712"}, "schema": {}}}});
-    asked_by(&header::encode(&terms.to_string()), variables)
+    header::encode(&terms.to_string())
 }
 
 fn asked_by(terms: &str, variables: &Value) -> (String, String) {
@@ -417,6 +422,17 @@ pub fn terms_that_announce_a_receipt_for_another_url_are_denied_before_anything_
     assert_eq!(elsewhere.0, "challenge_candidate_malformed");
     assert!(elsewhere.1.contains(OTHER_HOST), "{}", elsewhere.1);
     assert_eq!(here.0, "sent");
+}
+
+//
+#[test]
+pub fn a_url_is_compared_with_what_receipts_name_as_it_is_asked_for_however_it_is_written() {
+    let mut body = request("1");
+    body["challenge"]["headers"]["payment-required"] = json!(announcing(MERCHANT));
+    body["request"]["url"] = json!("https://MERCHANT.example.com:443/v1/generate#here");
+    let mut world = World::new();
+    let Answer::Send(order) = world.ask(BUYER_KEY, &body) else { panic!("not sent") };
+    assert_eq!(order.url, "https://MERCHANT.example.com:443/v1/generate#here");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The pieces of an absolute URL, as they are written.
 
+use alloc::format;
+use alloc::string::{String, ToString};
+
 use crate::text::cut;
 
 /// Scheme, authority, path and query of an absolute URL.
@@ -51,6 +54,13 @@ impl<'a> UrlPieces<'a> {
     pub fn target(&self) -> Option<&'a str> {
         let target = self.rest.split('#').next().unwrap_or_default();
         target.starts_with('/').then_some(target)
+    }
+
+    /// Path and query as a client asks for them: with the root where no path is written.
+    #[must_use]
+    pub fn target_or_root(&self) -> String {
+        let query = self.rest.split('#').next().unwrap_or_default();
+        self.target().map_or_else(|| format!("/{query}"), ToString::to_string)
     }
 }
 
