@@ -1,7 +1,7 @@
 /** Tools of other MCP servers, offered under their own names and paid for when they ask. */
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { FareboxError, type PayOptions } from 'farebox';
-import { type McpCall, type McpCallResult, payMcpTool } from 'farebox/agent';
+import { forModel, type McpCall, type McpCallResult, payMcpTool } from 'farebox/agent';
 
 import type { ServerConfig } from './config.js';
 import { isOffered, offered } from './offered.js';
@@ -69,8 +69,11 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
         return { ...result, ...open, _meta: receipt === undefined ? meta : { ...meta, [RECEIPT]: receipt } } as CallToolResult;
       } catch (error) {
         if (!(error instanceof FareboxError)) throw error;
-        const { code, message, remedy, signed } = error;
-        return problem({ code, message, remedy, signed, ...(signed ? { next: OPEN } : {}) });
+        const { code, remedy, signed } = error;
+        const { message, quote } = forModel(error);
+        // What the server says stands apart: it is data.
+        const details = quote === undefined ? {} : { refusalDetails: quote };
+        return problem({ code, message, remedy, signed, ...details, ...(signed ? { next: OPEN } : {}) });
       }
     },
     close: async () => {

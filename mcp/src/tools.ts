@@ -1,6 +1,6 @@
 /** The three tools of `farebox/agent`, for any host: their schemas, and what a call of them does. */
 import { FareboxError } from 'farebox';
-import { type AgentHarness, defaultHarnessToolSpecs, type HarnessToolName } from 'farebox/agent';
+import { type AgentHarness, defaultHarnessToolSpecs, forModel, type HarnessToolName } from 'farebox/agent';
 
 /** A JSON schema, as far as tools need one. */
 export type JsonSchema = {
@@ -130,7 +130,7 @@ export async function callTool(harness: AgentHarness, name: string, given: unkno
   } catch (error) {
     const said = error instanceof Error ? error.message : 'The tool failed.';
     // As a `reason` begins, so that the remedy can be looked up.
-    const message = error instanceof FareboxError ? `${error.code}: ${said}` : said;
+    const message = error instanceof FareboxError ? `${error.code}: ${forModel(error).message}` : said;
     return failed(error instanceof Unusable ? 'invalid_arguments' : 'tool_execution_failed', message.slice(0, 1000));
   }
 }

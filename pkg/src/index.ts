@@ -26,7 +26,7 @@ export type { Diagnostic, FareboxErrorCode, SentPayment } from './error.js';
 export { FareboxError } from './error.js';
 export type { PayingFetch } from './fetch.js';
 export { payingFetch, wrapFetch } from './fetch.js';
-export type { Look, PaymentChallenge, Spent } from './look.js';
+export type { Look, PaymentChallenge, Refusal, Spent } from './look.js';
 export { lookAt, readChallenges, spent, writeChallenge } from './look.js';
 export type { DeclaredAsset, PaymentStep, PayOptions, Policy, Proposal, Question, Receipt } from './options.js';
 export { receiptOf } from './receipts.js';

@@ -3,10 +3,13 @@ import * as cards from '#cards-wasm';
 
 import { beginning } from './beginning.js';
 import { endpointOf } from './endpoints.js';
-import { given, told } from './error.js';
+import { given, type Told, told } from './error.js';
+import { forModel } from './for-model.js';
 import type { Policy } from './options.js';
 import { isStore, type Store } from './store.js';
 
+/** Why an offer may not be paid, in our words; `quote` says it with those of the server, at most 400 characters: data. */
+export type Refusal = { readonly code: string; readonly message: string; readonly remedy: string; readonly quote?: string };
 /** An offer of a 402, with what policy and budget say of it now. */
 export type Look = {
   readonly allowed: boolean;
@@ -24,7 +27,7 @@ export type Look = {
     readonly pin: string;
   };
   /** Why it may not be paid. */
-  readonly refusal?: { readonly code: string; readonly message: string; readonly remedy: string };
+  readonly refusal?: Refusal;
 };
 /** The spent part of a cap, and the rest: whole tokens. */
 export type Spent = {
@@ -71,8 +74,12 @@ export async function lookAt(
     asked.hash = '';
     const looks = JSON.parse(
       told(() => cards.lookAt(policy, asked.href, endpointOf(text(method), asked.href), lines, body, record, now)),
-    ) as Record<string, unknown>[];
-    return looks.map((look) => Object.fromEntries(Object.entries(look).filter(([, value]) => value !== null)) as Look);
+    ) as unknown[];
+    return looks.map((look) => {
+      const { refusal, ...rest } = look as { readonly refusal: Told | null };
+      const members = { ...rest, refusal: refusal && { ...refusal, ...forModel(refusal) } };
+      return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null)) as unknown as Look;
+    });
   });
 }
 

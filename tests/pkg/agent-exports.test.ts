@@ -410,6 +410,7 @@ test('all names of the original are exported, and beside them only our own', () 
     'fareboxVersion',
     'findResources',
     'followPaymentLink',
+    'forModel',
     'mcpArguments',
     'mcpFetch',
     'mcpToolUrl',

@@ -26,7 +26,7 @@ import { type FetchPaidFailureResponse, firstEnd, isFetchPaidError, type Left, o
 import { isOpen, type Kept, recordsOf } from './records.js';
 import { keyFor, nameOf, purchasedOf, requireContext } from './request.js';
 import type { Rows } from './rows.js';
-import { costSummaryOf, refusalDetailsOf, resultOf } from './told.js';
+import { costSummaryOf, resultOf } from './told.js';
 import { uuidOf } from './uuid.js';
 
 export type AgentHarnessPreparedState = 'active' | 'consumed' | 'expired' | 'superseded';
@@ -75,7 +75,7 @@ export type AgentHarnessPreparedSummary = {
   kind: SdkPreparedPaidRequest['kind'];
   protocol: SdkPreparedPaidRequest['protocol'];
   costSummary?: string;
-  /** The reason why a new payment would be refused, where it may quote the merchant: it is data. */
+  /** Why a new payment would be refused, with the merchant's words: it is data. */
   refusalDetails?: string;
   challengeDetails?: SdkPreparedChallengeDetails;
   paymentRequirement?: SdkPreparedPaymentRequirement;
@@ -95,6 +95,8 @@ export type AgentHarnessExecutedResult = {
   paidRequestId?: string;
   paymentAttemptId?: string;
   reason?: string;
+  /** What says it with the merchant's words: it is data. */
+  refusalDetails?: string;
   policyReviewEventId?: string;
 };
 export type AgentHarnessRejectedResult = {
@@ -212,14 +214,14 @@ export class AgentHarness {
     // A process that ended while it asked its person has left an attempt, and no payment.
     const isSent = kept.attempted === true && (await this.#mayHaveSent(kept));
     const costSummary = isSent ? resumes(costSummaryOf(kept.prepared)) : costSummaryOf(kept.prepared);
-    const { kind, protocol, hints, probe, validationIssues, nextAction } = kept.prepared;
+    const { kind, protocol, hints, probe, validationIssues, nextAction, refusalDetails } = kept.prepared;
     const { challengeDetails, paymentRequirement } = kept.prepared.kind === 'ready' ? kept.prepared : {};
     return structuredClone({
       preparedId,
       state: 'active' as const,
       kind,
       protocol,
-      ...having({ costSummary, refusalDetails: refusalDetailsOf(kept.prepared), challengeDetails, paymentRequirement }),
+      ...having({ costSummary, refusalDetails, challengeDetails, paymentRequirement }),
       hints,
       ...having({ probe }),
       validationIssues,

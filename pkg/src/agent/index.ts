@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 
+export { forModel } from '../for-model.js';
 export type { FindErrorCode, FindOptions, Found, FoundResource } from './bazaar.js';
 export { FindError, findResources } from './bazaar.js';
 export type { ReplayableRequestBody } from './body.js';

@@ -94,7 +94,8 @@ export class LocalAgentClient implements AgentBackEnd {
     if (offer !== undefined) return { ...prepared, paymentRequirement: requirementOf(offer, prepared.paymentRequirement) };
     // What was sent is counted already.
     if (refusal === undefined || sent !== undefined) return prepared;
-    return { ...prepared, refusal: wasm.boundedText(`${refusal.code}: ${refusal.message}`, 1000) };
+    const { code, message, quote } = refusal;
+    return { ...prepared, refusal: `${code}: ${message}`, ...having({ refusalDetails: quote }) };
   }
 
   /** The ways to pay in `accepts`, in its order, with what policy and budget say of each alone; nothing is counted. */

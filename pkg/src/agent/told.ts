@@ -2,29 +2,21 @@
 import * as wasm from '#agent-wasm';
 
 import { type Read, readWithin } from '../beginning.js';
+import type { Members } from '../members.js';
 import type { SdkPreparedPaidRequest, SdkReceipt } from './contracts.js';
 import type { AgentHarnessExecutedResult } from './harness.js';
 import { having } from './having.js';
 import { type FetchPaidFailureResponse, type PaidResponse, writtenOf } from './outcome.js';
 
-/** The sentence about the cost, and why it would not be paid, in words of this package alone; none if a part of it is not known. */
+/** The sentence about the cost, and why it would not be paid, in our words alone; none if a part of it is not known. */
 export function costSummaryOf(prepared: SdkPreparedPaidRequest): string | undefined {
   if (prepared.kind === 'passthrough') return 'No payment required.';
   const { paymentRequirement, challengeDetails, refusal } = prepared;
   const cost =
     paymentRequirement && wasm.costSummary(JSON.stringify(paymentRequirement), JSON.stringify(challengeDetails?.accepts[0] ?? null));
   if (refusal === undefined) return cost;
-  const why = isOurs(refusal) ? refusal : refusal.replace(/:.*/s, '');
-  return `${cost ?? ''} A new payment would be refused: ${why}.`.trim();
+  return `${cost ?? ''} A new payment would be refused: ${refusal}.`.trim();
 }
-
-/** The whole of such a refusal where it may quote the merchant. */
-export function refusalDetailsOf({ refusal }: SdkPreparedPaidRequest): string | undefined {
-  return refusal === undefined || isOurs(refusal) ? undefined : wasm.boundedText(refusal, 400);
-}
-
-/** Whether a refusal quotes nobody: those of policy and budget name hosts, addresses and amounts. */
-const isOurs = (refusal: string): boolean => /^(?:policy|budget)_/.test(refusal);
 
 /** An outcome as a result, with the answer's body read. */
 export async function resultOf(
@@ -35,22 +27,25 @@ export async function resultOf(
   const { kind, response } = outcome;
   // A broken body is no reason to lose an outcome.
   const read: Read = response.bodyUsed ? { bytes: new Uint8Array(), end: 'broken' } : await readWithin(response.clone(), MAX_BYTES, MAX_MS);
-  const { receiptId, receipt, paidRequestId, paymentAttemptId, policyReviewEventId, reason } = outcome as Partial<{
+  const { receiptId, receipt, paidRequestId, paymentAttemptId, policyReviewEventId, reason, decision } = outcome as Partial<{
     receiptId: string;
     receipt: SdkReceipt;
     paidRequestId: string;
     paymentAttemptId: string;
     policyReviewEventId: string;
     reason: string;
+    decision: { readonly evidence?: Members };
   }>;
   const said = reason === undefined ? anotherPrice(receipt, prepared) : wasm.boundedText(reason, 1000);
+  const details = decision?.evidence?.['refusalDetails'];
+  const refusalDetails = details === undefined ? undefined : wasm.boundedText(String(details), 400);
   return {
     preparedId,
     harnessDisposition: 'executed',
     sdkOutcomeKind: kind,
     status: response.status,
     merchantResponse: writtenOf(response, read),
-    ...having({ receiptId, paidRequestId, paymentAttemptId, reason: said, policyReviewEventId }),
+    ...having({ receiptId, paidRequestId, paymentAttemptId, reason: said, refusalDetails, policyReviewEventId }),
   };
 }
 

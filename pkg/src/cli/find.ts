@@ -38,6 +38,6 @@ function linesOf({ url, method, type, tool, description, service, tags, offers }
 }
 
 function priceOf({ allowed, offer, refusal }: Look): string {
-  const verdict = allowed ? 'your policy allows it' : `not paid: ${refusal?.message ?? 'it cannot be read'}`;
+  const verdict = allowed ? 'your policy allows it' : `not paid: ${refusal?.quote ?? refusal?.message ?? 'it cannot be read'}`;
   return offer === undefined ? verdict : `${offer.amountText} on ${offer.network}; ${verdict}`;
 }

@@ -92,6 +92,7 @@ export const sdkPaymentDecisionDenyResponseSchema = object({
   reasonCode: paidRequestReasonCodeSchema,
   reason: text({ min: 1 }),
   policyReviewEventId: id().optional(),
+  evidence,
 });
 export const sdkPaymentDecisionResponseSchema = union(
   'outcome',

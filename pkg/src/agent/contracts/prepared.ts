@@ -95,8 +95,10 @@ const prepared = {
   request: paidRequestHttpRequestSchema,
   /** Where the request was redirected within its origin: the URL that was asked for, which names the purchase. */
   askedUrl: paidRequestHttpRequestSchema.shape.url.optional(),
-  /** Why a new payment for it would be refused here: a code and a message, which may quote the merchant. */
+  /** Why a new payment for it would be refused here: a code and a sentence of ours. */
   refusal: text().optional(),
+  /** What may quote the merchant. */
+  refusalDetails: text().optional(),
   hints: sdkPreparedRequestHintsSchema,
   probe: sdkPreparedProbeResultSchema.optional(),
   validationIssues: list(sdkPreparedValidationIssueSchema).default(() => []),

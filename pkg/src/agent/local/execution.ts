@@ -24,7 +24,7 @@ import { answerOf, FetchPaidError, type PaidResponse } from '../outcome.js';
 import { initOf, purchasedOf } from '../request.js';
 import { bodyText } from './look.js';
 import { type LocalAgentOptions, MAX_ANSWER_MS, payOptionsOf } from './options.js';
-import { type Answered, idsOf, type Settled, unknown, Verdicts } from './verdict.js';
+import { type Answered, idsOf, type Settled, unknown, Verdicts, whyOf } from './verdict.js';
 
 /** What executions of one client share. */
 export type Parts = {
@@ -301,7 +301,7 @@ function whyOpen({ proposal: { amountText }, sending }: Sent, failed: Failed | u
   if (refused !== undefined) return refused;
   if (sending !== undefined) return `A transaction of ${amountText} may have been sent, and its hash is not known.`;
   if (response?.ok === false) return `The payment of ${amountText} was sent again, and the merchant answered ${response.status}.`;
-  return error instanceof FareboxError ? wasm.boundedText(`${error.code}: ${error.message}`, 1000) : 'The answer was lost.';
+  return whyOf(error).reason;
 }
 
 /** The most that is kept of a payment: its header repeats the terms, in base64, beside what is signed. */

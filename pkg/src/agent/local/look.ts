@@ -4,6 +4,7 @@ import { Exchange } from '#wasm';
 import { decodeHeader, encodeHeader } from '../../codec.js';
 import { endpointOf } from '../../endpoints.js';
 import { FareboxError, type Told, told } from '../../error.js';
+import { forModel } from '../../for-model.js';
 import type { Proposal } from '../../options.js';
 import type { PaidRequestHttpRequest } from '../contracts.js';
 import type { DetectedChallenge } from '../detection.js';
@@ -42,8 +43,8 @@ export class Look {
       }
     } catch (error) {
       if (!(error instanceof FareboxError)) throw error;
-      const { code, message, remedy } = error;
-      return { allowed: false, refusal: { code, message, remedy } };
+      const { code, remedy } = error;
+      return { allowed: false, refusal: { code, remedy, ...forModel(error) } };
     }
   }
 }

@@ -1,4 +1,5 @@
 /** The options of the local back end, and what it tells of ways to pay. */
+import type { Refusal } from '../../look.js';
 import type { PayOptions, Proposal } from '../../options.js';
 import type { AgentPayClientIdentity } from '../client.js';
 
@@ -20,7 +21,7 @@ export type LookedOffer = {
   /** The payment that would be made, unless it cannot be told. */
   readonly offer?: Proposal;
   /** Why it may not be paid. */
-  readonly refusal?: { readonly code: string; readonly message: string; readonly remedy: string };
+  readonly refusal?: Refusal;
 };
 
 /** Milliseconds for one paid answer, and for its body. */

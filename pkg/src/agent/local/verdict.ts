@@ -3,6 +3,7 @@ import * as wasm from '#agent-wasm';
 
 import { type Read, readWithin } from '../../beginning.js';
 import { FareboxError } from '../../error.js';
+import { forModel } from '../../for-model.js';
 import { drawn } from '../../hex.js';
 import type { Receipt } from '../../options.js';
 import type {
@@ -77,16 +78,16 @@ export class Verdicts {
 
   /** The meaning of a failure of the payer; `changed` says that other terms than the shown ones came. */
   async ofFailure(sent: Sent | undefined, error: unknown, changed: string | undefined): Promise<Settled> {
-    const { code, message, signed, response } =
-      error instanceof FareboxError ? error : { code: '', message: 'The answer was lost.', signed: true, response: undefined };
-    const reason = changed ?? wasm.boundedText(`${code}: ${message}`, 1000);
+    const { code, signed, response } = error instanceof FareboxError ? error : { code: '', signed: true, response: undefined };
+    const why = changed === undefined ? whyOf(error) : { reason: changed };
     const ids = idsOf(sent);
     if (sent === undefined && !signed) {
       if (changed === undefined && PREFLIGHT.includes(code))
-        return { decision: { outcome: 'preflight_failed', ...ids, reasonCode: 'preflight_incompatible', reason } };
-      return { decision: { outcome: 'deny', reasonCode: DENIALS[code] ?? 'policy_denied', reason } };
+        return { decision: { outcome: 'preflight_failed', ...ids, reasonCode: 'preflight_incompatible', ...why } };
+      return { decision: { outcome: 'deny', reasonCode: DENIALS[code] ?? 'policy_denied', ...why } };
     }
-    const evidence = { code };
+    const { reason } = why;
+    const evidence = { code, ...why.evidence };
     if (
       sent === undefined ||
       response === undefined ||
@@ -150,6 +151,13 @@ export class Verdicts {
       createdAt: new Date().toISOString(),
     };
   }
+}
+
+/** The reason of a failure in our words, and the merchant's apart from it. */
+export function whyOf(error: unknown): { readonly reason: string; readonly evidence?: Record<string, string> } {
+  if (!(error instanceof FareboxError)) return { reason: 'The answer was lost.' };
+  const { message, quote } = forModel(error);
+  return { reason: `${error.code}: ${message}`, ...(quote && { evidence: { refusalDetails: quote } }) };
 }
 
 /** A verdict that leaves open whether it was charged: it is asked for again. */
