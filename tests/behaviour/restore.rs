@@ -3,11 +3,12 @@
 
 use farebox_core::gate::Gate;
 use farebox_core::http::RequestHead;
+use farebox_core::ledger::restored::Restored;
 use farebox_core::mpp::charge::Framing;
 use serde_json::{Value, json};
 
 use crate::onchain;
-use crate::world::chain::ASSET;
+use crate::world::chain::{ASSET, NodeFault};
 use crate::world::ledger::Ledger;
 use crate::world::payer::Payment;
 use crate::world::{PAY_TO, Response, World, mpp, solana, vars};
@@ -27,6 +28,7 @@ fn restore(world: &mut World, mut vars: Value) {
     world.wait(60);
     vars["LEDGER_CLOSED_BEFORE"] = world.now().secs().into();
     world.gate = Box::leak(Box::new(Gate::from_vars(&vars.to_string()).unwrap()));
+    world.ledger.recovery = world.gate.plan().clone();
 }
 
 /// A payment in answer to the challenge of this 402, under terms that were put up at some time.
@@ -156,37 +158,63 @@ fn a_transaction_that_was_sent_after_the_restore_is_served_and_one_before_it_is_
     let mut vars = World::chain_vars();
     vars["ROUTES"] = route(json!({"hash_mode": true}));
     let mut world = World::with(vars.clone());
-    let show = |world: &mut World, challenge, nonce| -> RequestHead {
-        let bytes = world.payer.transaction(nonce, ASSET, PAY_TO, 10_000);
-        world.wait(2);
-        let block = world.facilitator.chain.next_block();
-        assert!(world.facilitator.chain.transfers.send(&bytes, block));
-        world.wait(2);
-        onchain::answer(ROUTE, challenge, &onchain::hash(&bytes), Some(&world.payer.clone()))
-    };
-    let earlier = onchain::challenge(&mut world, ROUTE);
-    let old = show(&mut world, &earlier, 0);
+    let old = shown(&mut world, 0);
     restore(&mut world, vars);
     assert_eq!(told(&world.send(old)), (409, "under_review".to_owned(), false));
-    let later = onchain::challenge(&mut world, ROUTE);
-    let new = show(&mut world, &later, 1);
+    let new = shown(&mut world, 1);
     assert_eq!(world.send(new).status, 200);
 }
 
 /// What answers a challenge of a route that takes hashes: a transaction that is in a block.
-fn sent_by_hash() -> (World, RequestHead) {
-    let mut vars = World::chain_vars();
-    vars["ROUTES"] = route(json!({"hash_mode": true}));
-    let mut world = World::with(vars);
-    let challenge = onchain::challenge(&mut world, ROUTE);
-    let bytes = world.payer.transaction(0, ASSET, PAY_TO, 10_000);
+fn shown(world: &mut World, nonce: u64) -> RequestHead {
+    let challenge = onchain::challenge(world, ROUTE);
+    let bytes = world.payer.transaction(nonce, ASSET, PAY_TO, 10_000);
     world.wait(2);
     let block = world.facilitator.chain.next_block();
     assert!(world.facilitator.chain.transfers.send(&bytes, block));
     world.wait(2);
     let payer = world.payer.clone();
-    let head = onchain::answer(ROUTE, &challenge, &onchain::hash(&bytes), Some(&payer));
+    onchain::answer(ROUTE, &challenge, &onchain::hash(&bytes), Some(&payer))
+}
+
+fn sent_by_hash() -> (World, RequestHead) {
+    let mut vars = World::chain_vars();
+    vars["ROUTES"] = route(json!({"hash_mode": true}));
+    let mut world = World::with(vars);
+    let head = shown(&mut world, 0);
     (world, head)
+}
+
+//
+#[test]
+pub fn a_hash_that_a_copy_may_lack_is_looked_at_by_people_whatever_the_copied_gate_sold() {
+    let (mut world, unknown) = sent_by_hash();
+    let known = shown(&mut world, 1);
+    assert_eq!(world.send(known.clone()).status, 200);
+    world.wait(1);
+    // The copied gate sold nothing, so that this one has no LEDGER_CLOSED_BEFORE.
+    let restored = Restored::new(world.now().secs(), world.gate.plan());
+    world.ledger.recovery = restored.plan(world.gate.plan()).clone();
+    let sold = world.gate;
+    let mut vars = World::chain_vars();
+    vars["ROUTES"] = json!([{"path": "/free", "price": "free"}]);
+    vars["DEFAULT"] = "deny".into();
+    let closed: &Gate = Box::leak(Box::new(Gate::from_vars(&vars.to_string()).unwrap()));
+    let rows = world.ledger.entries().len();
+    for gate in [sold, closed] {
+        world.gate = gate;
+        let said = told(&world.send(unknown.clone()));
+        assert_eq!(said, (409, "under_review".to_owned(), false));
+        world.facilitator.chain.plan.extend([NodeFault::Forgets; 4]);
+        let said = told(&world.send(unknown.clone()));
+        assert_eq!(said, (409, "under_review".to_owned(), false), "no node shows it");
+        world.facilitator.chain.plan.clear();
+        assert_eq!(world.ledger.entries().len(), rows);
+    }
+    world.gate = sold;
+    assert_eq!(world.send(known).headers.get("payment-replayed"), Some("true"));
+    let later = shown(&mut world, 2);
+    assert_eq!(world.send(later).status, 200);
 }
 
 //

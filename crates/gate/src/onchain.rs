@@ -51,7 +51,7 @@ impl ShownOnChain<'_> {
     /// Checks it on these chains, after this restore.
     ///
     /// # Errors [`Code::InvalidPayload`] for what is not a transfer or cannot be looked at here,
-    /// [`Code::Expired`]; of a hash [`Code::ChainUnavailable`] and [`Code::UnderReview`] instead;
+    /// [`Code::Expired`]; of a hash [`Code::ChainUnavailable`] instead;
     /// [`Code::TermsMismatch`], [`Code::RecipientMismatch`], [`Code::AmountMismatch`].
     pub(super) fn check(
         self,
@@ -63,13 +63,12 @@ impl ShownOnChain<'_> {
         let SignedChoice { choice: Choice { terms, .. }, token } = sold;
         let ChallengeTimes { issued, expires } = times;
         // Money that has moved is never answered with terms, even if it cannot be looked at.
-        let (blind, closed) = match proof {
-            OnChainProof::Transaction(_) => (Code::InvalidPayload, Code::Expired),
-            OnChainProof::Hash(..) => (Code::ChainUnavailable, Code::UnderReview),
+        let (is_signed, blind) = match proof {
+            OnChainProof::Transaction(_) => (true, Code::InvalidPayload),
+            OnChainProof::Hash(..) => (false, Code::ChainUnavailable),
         };
         // Bytes that are only looked up need no node.
-        let is_looked_up = standard == Standard::Stated
-            || standard == Standard::Own && matches!(proof, OnChainProof::Transaction(_));
+        let is_looked_up = standard == Standard::Stated || standard == Standard::Own && is_signed;
         if !is_looked_up && chains.rpc_url(terms.network.as_str()).is_none() {
             return Err(blind);
         }
@@ -97,13 +96,9 @@ impl ShownOnChain<'_> {
                 (*hash, payer, OnChain::Sent { transaction, since: issued, until })
             }
         };
-        // Only a transaction that a later block has counts for a challenge.
-        let since = match proof {
-            OnChainProof::Transaction(_) => NO_DATE,
-            OnChainProof::Hash(..) => issued,
-        };
-        if !is_looked_up && restore.may_have_lost(since, expires) {
-            return Err(closed);
+        // The ledger dates a hash by its challenge.
+        if is_signed && !is_looked_up && restore.may_have_lost(NO_DATE, expires) {
+            return Err(Code::Expired);
         }
         Ok(Proof {
             key: PaymentKey::of_transaction(token.chain_id, &hash),

@@ -1,15 +1,16 @@
-//! Debts of a ledger that has taken a copy. Since the copy was made, they may have been paid back
-//! where it was made. So none that is older begins a refund by itself, nor by a person who has not
-//! looked. Whether the copied gate sold meanwhile does not matter: debts end without a sale.
+//! The rows of a ledger that has taken a copy. Since the copy was made, its debts may have been paid
+//! back where it was made. So none that is older begins a refund by itself, nor by a person who has
+//! not looked. Whether the copied gate sold meanwhile does not matter: debts end without a sale, and
+//! what was sent for an earlier challenge is taken note of there.
 
-use crate::entry::{Plan, RefundPlan};
+use crate::entry::Plan;
 use crate::report::{Decision, LOOKED};
 
 /// Name of the number that an object keeps about itself: the second from which on it has answered
 /// by the rows of a copy.
 pub const NOTE: &str = "restored";
 
-/// The moment since which the rows of an object are known, and what follows from it for debts.
+/// The moment since which the rows of an object are known, and what follows from it.
 #[derive(Clone, Debug, Default)]
 pub struct Restored {
     /// [`NOTE`]; zero if no copy came.
@@ -22,10 +23,8 @@ impl Restored {
     /// An object with this [`NOTE`], and this plan of its gate.
     #[must_use]
     pub fn new(at: u64, plan: &Plan) -> Self {
-        let refunds = plan.refunds.as_ref().filter(|refunds| refunds.known_since < at);
-        let refunds = refunds.map(|refunds| RefundPlan { known_since: at, ..refunds.clone() });
-        let plan = refunds.map(|refunds| Plan { refunds: Some(refunds), ..plan.clone() });
-        Self { at, plan }
+        let is_later = plan.known_since < at;
+        Self { at, plan: is_later.then(|| Plan { known_since: at, ..plan.clone() }) }
     }
 
     /// The plan by which an object recovers whose gate has this one.

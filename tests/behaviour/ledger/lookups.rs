@@ -61,6 +61,7 @@ pub(super) fn plan(readable: bool) -> Plan {
         refund_secs: 600,
         manual_secs: 86_400,
         readable: if readable { vec!["eip155:84532".to_owned()] } else { Vec::new() },
+        known_since: 0,
         refunds: None,
     }
 }

@@ -122,7 +122,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     let (settlers, listed) = facilitators::read(reader, &networks);
     let secrets = GateSecrets::read(reader);
     let readable: Vec<String> = chains.rpc.iter().map(|(network, _)| network.clone()).collect();
-    let refunds = refunds::read(reader, &networks, pay_to.as_ref(), &chains, restored);
+    let refunds = refunds::read(reader, &networks, pay_to.as_ref(), &chains);
     let operated =
         operator::read(reader, &readable, operator::keeps(keep_hours, keep_days, most_mb));
     let clients = clients::read(reader);
@@ -158,6 +158,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         settlement: recovery.settlement(
             settlers,
             &inherited.readable,
+            restored,
             refunds.as_ref().map(|refunds| refunds.plan.clone()),
         ),
         payers: payer_rules(clients, wallets, in_flight, restore),

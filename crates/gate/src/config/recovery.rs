@@ -84,23 +84,25 @@ pub(super) fn read(reader: &mut Reader) -> Recovery {
 }
 
 impl Recovery {
-    /// The settlement by these facilitators, on networks that have a node.
+    /// The settlement by these facilitators, on networks that have a node, by rows that are known since
+    /// this second.
     pub(super) fn settlement(
         &self,
         settlers: Vec<Settler>,
         readable: &[String],
+        known_since: u64,
         refunds: Option<RefundPlan>,
     ) -> Settlers {
         Settlers {
             settlers,
             breaker_secs: self.breaker_secs,
             settle_secs: self.settle_secs,
-            plan: self.plan(readable, refunds),
+            plan: Plan { known_since, refunds, ..self.plan(readable) },
         }
     }
 
     /// The part of it that the ledger needs.
-    fn plan(&self, readable: &[String], refunds: Option<RefundPlan>) -> Plan {
+    fn plan(&self, readable: &[String]) -> Plan {
         let chain = |index: usize| self.chain_secs.get(index).copied().unwrap_or(600);
         Plan {
             resend_secs: self.resend_secs.clone(),
@@ -108,7 +110,8 @@ impl Recovery {
             refund_secs: self.refund_secs,
             manual_secs: self.manual_secs,
             readable: readable.to_vec(),
-            refunds,
+            known_since: 0,
+            refunds: None,
         }
     }
 }

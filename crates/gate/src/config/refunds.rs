@@ -29,7 +29,6 @@ pub(super) fn read(
     networks: &[ChainId],
     pay_to: Option<&Value>,
     chains: &Chains,
-    known_since: u64,
 ) -> Option<Refunds> {
     if reader.is_absent(NAME) {
         if !reader.is_absent(TOKEN) {
@@ -62,7 +61,7 @@ pub(super) fn read(
         payees.push((network.as_str().to_owned(), payee));
     }
     let [organization, wallet] = names?;
-    let plan = RefundPlan { key: RefundPlan::key_of(&organization), payees, known_since };
+    let plan = RefundPlan { key: RefundPlan::key_of(&organization), payees };
     Some(Refunds { organization, wallet, token: token?, plan })
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use farebox_base::encoding::json;
 use farebox_base::encoding::message::{read_enum, read_struct};
+use farebox_base::time::UnixTime;
 use farebox_common::payment::{NEVER, OnChain, TransferMethod, TxHash};
 
 use super::binding::{forms, is_of_request, is_of_terms, share};
@@ -219,6 +220,15 @@ impl Payment {
     #[must_use]
     pub fn is_onchain(&self) -> bool {
         OnChain::settles(&self.facilitator)
+    }
+
+    /// The time since which the payer may have sent its transaction; `None` of any other payment.
+    #[must_use]
+    pub fn sent_since(&self) -> Option<UnixTime> {
+        match OnChain::read(&self.facilitator, &self.request)? {
+            OnChain::Sent { since, .. } => Some(since),
+            OnChain::Signed(_) => None,
+        }
     }
 
     /// Whether the payer has sent its transaction themselves. Such a payment does not sign for an

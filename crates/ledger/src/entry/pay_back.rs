@@ -24,9 +24,6 @@ pub struct RefundPlan {
     pub key: String,
     /// The account that pays and is paid, by CAIP-2 id, where a node can be asked.
     pub payees: Vec<(String, String)>,
-    /// The second since which the rows are known: an older one may have been paid back before a
-    /// restore.
-    pub known_since: u64,
 }
 
 impl RefundPlan {
@@ -40,10 +37,6 @@ impl RefundPlan {
     #[must_use]
     pub fn is_key(key: &str) -> bool {
         key.starts_with(KEY_START)
-    }
-
-    fn known_since(&self) -> u64 {
-        self.known_since
     }
 
     fn is_paid(&self, network: &str, payee: &str) -> bool {
@@ -62,7 +55,7 @@ impl Entry {
             Some(begun) => begun.key.as_ref() == Some(&refunds.key),
             None => true,
         };
-        let is_known = self.created.secs() >= refunds.known_since();
+        let is_known = self.created.secs() >= plan.known_since;
         // What a facilitator settles later may not have come yet.
         let is_left = self.watch.by_hand;
         let may = is_free
@@ -83,9 +76,9 @@ impl Entry {
 
     /// Begins the refund by the treasury, or goes on with it.
     #[must_use]
-    pub(crate) fn pays_back(self, refunds: &RefundPlan, now: UnixTime) -> Self {
-        let key = Some(refunds.key.clone());
-        let begin = Decision::Refunding { known_since: refunds.known_since(), key, sold: false };
+    pub(crate) fn pays_back(self, plan: &Plan, now: UnixTime) -> Self {
+        let key = plan.refunds.as_ref().map(|refunds| refunds.key.clone());
+        let begin = Decision::Refunding { known_since: plan.known_since, key, sold: false };
         let mut entry = self.clone().decide(&begin, now).unwrap_or(self);
         entry.watch.read = Some(now);
         entry

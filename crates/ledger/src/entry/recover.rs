@@ -40,6 +40,9 @@ pub struct Plan {
     pub manual_secs: u64,
     /// CAIP-2 ids of the networks whose chain can be looked at.
     pub readable: Vec<String>,
+    /// The second since which the rows are known: before it a restore may have lost some, and a debt
+    /// may have been paid back.
+    pub known_since: u64,
     /// The treasury that pays debts back, if one does.
     pub refunds: Option<RefundPlan>,
 }

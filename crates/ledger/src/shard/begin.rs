@@ -53,6 +53,9 @@ impl Shard {
             };
         };
         let now = scene.now;
+        if Self::may_be_lost(&payment, role, scene) {
+            return Ok(Decision::of(Fate::UnderReview.into()));
+        }
         if Self::is_rivalled(slot, rival.as_deref(), rows)? {
             return Ok(Decision::of(Fate::AlreadyUsed.into()));
         }
@@ -156,6 +159,9 @@ impl Shard {
         scene: &Scene<'_>,
     ) -> Result<Decision<Answer>, R::Error> {
         let NewNote { payment, leases, noted } = note;
+        if Self::may_be_lost(&payment, role, scene) {
+            return Ok(Decision::of(Fate::UnderReview.into()));
+        }
         let standing = self.index.standing(slot, AskedRow::of(&payment), scene.now);
         if noted == Noted::Awaited && (standing.is_full || standing.is_crowded) {
             return Ok(Decision::of(Answer::Full));
@@ -185,6 +191,13 @@ impl Shard {
         decision.changes.push(Change::Insert(slot.clone(), entry, transition));
         decision.changes.extend(notices);
         Ok(decision)
+    }
+
+    /// Whether a payer has sent it for a challenge from before the rows were known: it may have been
+    /// served, noted or paid back since. The object after a change may know it.
+    fn may_be_lost(payment: &Payment, role: Role, scene: &Scene<'_>) -> bool {
+        !role.is_old()
+            && payment.sent_since().is_some_and(|since| since.secs() < scene.plan.known_since)
     }
 
     /// Resumes an earlier payment for the same request whose result was never received: the new

@@ -188,10 +188,9 @@ impl Shard {
                     }
                 }
                 Some(Work::PayBack) => {
-                    let Some(refunds) = &scene.plan.refunds else { continue };
                     if places.take(&slot, PlacePurpose::PayBack, MAX_OF_REFUND) {
                         self.served.count(&turn_of(&slot, &before));
-                        let entry = before.clone().pays_back(refunds, scene.now);
+                        let entry = before.clone().pays_back(scene.plan, scene.now);
                         calls.push(Due::PayBack(slot.clone(), Box::new(entry.clone())));
                         Self::step(&slot, &before, entry, "alarm", scene, &mut changes);
                     }

@@ -76,7 +76,7 @@ async function backUpAt(operator: Operator, target: string): Promise<void> {
   });
   const rows = copy.parts.reduce((sum, part) => sum + part.rows, 0);
   const then = copy.closed
-    ? 'The gate sold nothing meanwhile: as long as it sells nothing more, all that was paid is in it.'
+    ? 'The gate sold nothing meanwhile: as long as it sells nothing more, nothing that was paid buys again by it.'
     : 'It sold meanwhile: what was paid since it began may be missing, and a restore needs LEDGER_CLOSED_BEFORE.';
   tell(`${target} has ${rows} rows of ${copy.parts.length} objects and no secret: keep LEDGER_SALT and GATE_SECRET elsewhere. ${then}\n`);
 }
