@@ -3,6 +3,7 @@
 
 use farebox_core::gate::Gate;
 use farebox_core::http::RequestHead;
+use farebox_core::mpp::challenge::read_list;
 use serde_json::{Value, json};
 
 use crate::world::payer::Payment;
@@ -69,6 +70,24 @@ fn a_price_that_was_told_just_before_the_table_changed_is_served_and_charged() {
                 assert_eq!(told["accepts"][0]["amount"], amount, "others are told the new one");
             }
         }
+    }
+}
+
+//
+#[test]
+pub fn whoever_is_refused_at_a_former_price_is_told_todays() {
+    for pay in KINDS {
+        let mut world = World::with(vars(json!([route(&json!({}))])));
+        let (head, _) = pay(&mut world);
+        // Too little of its time is left in which to serve it.
+        world.wait(2_990);
+        read(&mut world, json!([route(&json!({"price": "$0.90"}))]));
+        let refused = world.send(head);
+        assert_eq!(refused.status, 402);
+        assert_eq!(refused.payment_required()["accepts"][0]["amount"], "900000");
+        let challenge = refused.headers.rows("www-authenticate").flat_map(read_list).next();
+        let asked = challenge.unwrap().unwrap().request_object().unwrap();
+        assert_eq!(asked["amount"], "900000");
     }
 }
 

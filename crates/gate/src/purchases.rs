@@ -135,7 +135,7 @@ impl<'g> Purchases<'g> {
     }
 
     /// Checks a payment against the terms that it claims, or else against the price that its route had
-    /// before; with the terms of a refusal.
+    /// before; with the terms of a refusal, which are today's: whoever is told a price may pay it.
     fn check(
         &self,
         JudgedTerms { offer, judged, instead }: JudgedTerms<'g>,
@@ -153,8 +153,8 @@ impl<'g> Purchases<'g> {
         };
         let Err(code) = checked else { return (offer, instead, checked) };
         let former = offer.former_at(now).filter(|_| instead.is_none() && is_about_terms(code));
-        match former.map(|former| (judge(former), former.clone())) {
-            Some((Ok(Some(found)), former)) => (Cow::Owned(former), None, Ok(Some(found))),
+        match former.map(judge) {
+            Some(Ok(Some(found))) => (offer, None, Ok(Some(found))),
             _ => (offer, instead, checked),
         }
     }
