@@ -2,13 +2,14 @@
 //! for its payer. Spec: docs/design.md, "Faults".
 
 use farebox_core::gate::paid::StreamEnd;
+use farebox_core::http::RequestHead;
 use farebox_core::ledger::State;
 
 use crate::world::facilitator::{Repeats, Settle};
 use crate::world::ledger::LedgerFault::{self, Down, Fine, ReplyLost, WriteFails};
 use crate::world::origin::Say;
 use crate::world::payer::Payment;
-use crate::world::{Response, With, World, paid};
+use crate::world::{Response, Running, With, World, paid};
 
 /// The records after which a stored response is handed out: the route, and the commands before it.
 const LAST: [(&str, usize); 2] = [("/after", 2), ("/before", 2)];
@@ -188,6 +189,48 @@ pub fn a_verdict_of_the_chain_whose_answer_is_lost_is_told_once_more_and_its_res
     assert_eq!(fetched.headers.get("payment-replayed"), Some("true"));
     assert!(!world.facilitator.chain.is_used(&next.nonce), "not charged again");
     assert_eq!(world.origin.calls.len(), 1);
+}
+
+/// A payment as [`shown_by_the_chain`], before its verdict is recorded. While the node is asked, so
+/// many seconds pass, and the alarm does what is due.
+fn at_the_verdict(world: &mut World, head: RequestHead, nonce: &str, secs: u64) -> Running {
+    let mut first = world.start(head, b"");
+    while first.next() != "settle" {
+        assert!(world.advance(&mut first), "{:?}", first.response);
+    }
+    world.facilitator.chain.submit(nonce);
+    world.wait(4);
+    while first.next() != "read" {
+        assert!(world.advance(&mut first), "{:?}", first.response);
+    }
+    world.wait(secs);
+    while first.next() == "read" {
+        world.alarm();
+        assert!(world.advance(&mut first), "{:?}", first.response);
+    }
+    assert_eq!(first.next(), "record");
+    first
+}
+
+//
+#[test]
+pub fn what_a_repeat_has_received_is_not_unsent_because_the_owner_heard_nothing() {
+    let mut world = World::with_chain();
+    let payment = world.sign("/after");
+    let own = || paid(&payment).header("idempotency-key", &"k".repeat(22));
+    let mut first = at_the_verdict(&mut world, own(), &payment.nonce, 0);
+    world.ledger.plan.push_back(ReplyLost);
+    world.advance(&mut first);
+    assert!(world.send(own()).is_delivery());
+    world.ledger.plan.push_back(ReplyLost);
+    while world.advance(&mut first) {}
+    assert_eq!(first.response.unwrap().problem(), "settlement_unknown");
+    assert!(world.row_of(&payment.nonce).handed);
+    let next = world.sign("/after");
+    let head = paid(&next).header("idempotency-key", &"k".repeat(22));
+    let answer = world.send(head);
+    assert_eq!((answer.status, answer.headers.get("payment-replayed")), (200, None));
+    assert!(world.facilitator.chain.is_paid(&next.nonce), "another purchase");
 }
 
 //

@@ -67,6 +67,8 @@ pub struct RecoveryLog {
     pub by_hand: bool,
     /// Whether it was a debt that was served once more.
     pub owed: bool,
+    /// Whether a repeat has received the stored response, whoever else has not.
+    pub fetched: bool,
 }
 
 /// Whether a reported transaction already belongs to another payment.

@@ -15,6 +15,9 @@ const BY_HAND: u64 = 1 << 32;
 /// The bit of [`Row::resends`] that says that a debt was served once more.
 const OWED: u64 = 1 << 33;
 
+/// The bit of [`Row::resends`] that says that a repeat has received the stored response.
+const FETCHED: u64 = 1 << 34;
+
 /// The columns that change. Times are unix seconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
@@ -63,7 +66,8 @@ impl Row {
             created: entry.created.secs(),
             resends: u64::from(entry.watch.resends)
                 | if entry.watch.by_hand { BY_HAND } else { 0 }
-                | if entry.watch.owed { OWED } else { 0 },
+                | if entry.watch.owed { OWED } else { 0 }
+                | if entry.watch.fetched { FETCHED } else { 0 },
             read: entry.watch.read.map(UnixTime::secs),
             seen_block: entry.watch.seen_block,
             handed: entry.handed,
@@ -140,12 +144,13 @@ impl Row {
             sealed: self.sealed,
             created: UnixTime::from_secs(self.created),
             watch: RecoveryLog {
-                resends: u32::try_from(self.resends & !(BY_HAND | OWED)).unwrap_or(u32::MAX),
+                resends: u32::try_from(self.resends & u64::from(u32::MAX)).unwrap_or(u32::MAX),
                 read: self.read.map(UnixTime::from_secs),
                 seen_block: self.seen_block,
                 asked: self.asked,
                 by_hand: self.resends & BY_HAND != 0,
                 owed: self.resends & OWED != 0,
+                fetched: self.resends & FETCHED != 0,
             },
             handed: self.handed,
         }

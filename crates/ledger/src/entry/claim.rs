@@ -133,7 +133,7 @@ impl Entry {
                 if self.sealed && (proven || self.is_first_collection(again, now)) =>
             {
                 let transaction = transaction.to_text();
-                self.handed = true;
+                (self.handed, self.watch.fetched) = (true, true);
                 (self, Resumed::Replay(Replay { response: String::new(), transaction }))
             }
             // It paid for less than this.

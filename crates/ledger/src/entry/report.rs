@@ -239,7 +239,7 @@ impl Entry {
     /// payer, and of a stream nothing is left.
     fn unsent(mut self, now: UnixTime) -> (Self, Answer) {
         match self.state {
-            State::Delivered { .. } if self.sealed => self.handed = false,
+            State::Delivered { .. } if self.sealed => self.handed = self.watch.fetched,
             State::Delivering { transaction, streaming: true, sold, .. } => {
                 self.state = undelivered(transaction, sold, now);
             }
