@@ -233,6 +233,25 @@ pub fn what_a_repeat_has_received_is_not_unsent_because_the_owner_heard_nothing(
     assert!(world.facilitator.chain.is_paid(&next.nonce), "another purchase");
 }
 
+//
+#[test]
+pub fn an_owner_is_told_its_verdict_once_more_though_the_alarm_has_sent_in_between() {
+    for lost in [1, 2] {
+        let mut world = World::with_chain();
+        let payment = world.sign("/after");
+        let mut first = at_the_verdict(&mut world, paid(&payment), &payment.nonce, 6);
+        assert!(world.facilitator.settles_of(&payment.nonce) > 1, "the alarm has sent");
+        world.ledger.plan.extend(vec![ReplyLost; lost]);
+        while world.advance(&mut first) {}
+        let told = first.response.unwrap();
+        assert_eq!(told.is_delivery(), lost == 1, "{lost}: {}", told.problem());
+        let next = world.sign("/after");
+        assert!(world.present(&next).is_delivery());
+        assert_eq!(world.facilitator.chain.is_paid(&next.nonce), lost == 1, "{lost}");
+        assert_eq!(world.origin.calls.len(), if lost == 1 { 2 } else { 1 });
+    }
+}
+
 //
 #[test]
 pub fn a_stream_of_which_nothing_was_sent_is_owed_and_waits_for_no_person() {

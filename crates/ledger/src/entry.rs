@@ -69,6 +69,9 @@ pub struct RecoveryLog {
     pub owed: bool,
     /// Whether a repeat has received the stored response, whoever else has not.
     pub fetched: bool,
+    /// How far the owner's own fence is behind the last grant, which its verdict of the chain made; 0
+    /// if another one was granted last.
+    pub behind: u16,
 }
 
 /// Whether a reported transaction already belongs to another payment.
@@ -196,8 +199,6 @@ impl Entry {
         taken: Taken,
         now: UnixTime,
     ) -> (Self, Answer) {
-        let fence_now = self.fence;
-        let holds = |fence: u64| fence == fence_now;
         match command {
             Command::Claim {
                 payment, leases, idempotent, wallet, last, rival, in_flight, ..
@@ -211,10 +212,10 @@ impl Entry {
             Command::Note { payment, leases, noted } => {
                 self.noted(*payment, leases, noted, taken, now)
             }
-            Command::Seal { fence, response, seen_block, charged } if holds(fence) => {
+            Command::Seal { fence, response, seen_block, charged } if self.is_held_by(fence) => {
                 self.sees(seen_block).seal(response.is_some(), charged, now)
             }
-            Command::Outcome { fence, result, client, seen_block } if holds(fence) => {
+            Command::Outcome { fence, result, client, seen_block } if self.is_held_by(fence) => {
                 self.sees(seen_block).outcome(result, client, taken, now)
             }
             Command::Learn { signed, .. } if signed != self.payment.signing.times => {
@@ -227,8 +228,12 @@ impl Entry {
                 };
                 self.learn(learnt, reader, taken, now)
             }
-            Command::Fulfil { fence, delivery } if holds(fence) => self.fulfil(delivery, now),
-            Command::Release { fence, why, brief } if holds(fence) => self.release(why, brief, now),
+            Command::Fulfil { fence, delivery } if self.is_held_by(fence) => {
+                self.fulfil(delivery, now)
+            }
+            Command::Release { fence, why, brief } if self.is_held_by(fence) => {
+                self.release(why, brief, now)
+            }
             Command::Outcome { result, .. } => (self.with_evidence(&result, taken), Answer::Stale),
             // Another request has begun it again.
             Command::Seal { .. } if self.is_active() => (self, Fate::InProgress.into()),
@@ -390,7 +395,14 @@ impl Entry {
         !self.watch.owed || self.fence.is_power_of_two()
     }
 
+    /// Whether a fence is the holder's: that of the last grant, or the owner's own from before it.
+    fn is_held_by(&self, fence: u64) -> bool {
+        let own = self.fence.checked_sub(self.watch.behind.into());
+        fence == self.fence || own == Some(fence)
+    }
+
     fn grant(&mut self) -> u64 {
+        self.watch.behind = 0;
         self.fence = self.fence.saturating_add(1);
         self.fence
     }

@@ -17,6 +17,8 @@ const OWED: u64 = 1 << 33;
 
 /// The bit of [`Row::resends`] that says that a repeat has received the stored response.
 const FETCHED: u64 = 1 << 34;
+/// The bits of [`Row::resends`] above these flags: how far the owner's fence is behind.
+const BEHIND_FROM: u32 = 35;
 
 /// The columns that change. Times are unix seconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,7 +69,8 @@ impl Row {
             resends: u64::from(entry.watch.resends)
                 | if entry.watch.by_hand { BY_HAND } else { 0 }
                 | if entry.watch.owed { OWED } else { 0 }
-                | if entry.watch.fetched { FETCHED } else { 0 },
+                | if entry.watch.fetched { FETCHED } else { 0 }
+                | u64::from(entry.watch.behind) << BEHIND_FROM,
             read: entry.watch.read.map(UnixTime::secs),
             seen_block: entry.watch.seen_block,
             handed: entry.handed,
@@ -151,6 +154,7 @@ impl Row {
                 by_hand: self.resends & BY_HAND != 0,
                 owed: self.resends & OWED != 0,
                 fetched: self.resends & FETCHED != 0,
+                behind: u16::try_from(self.resends >> BEHIND_FROM).unwrap_or(0),
             },
             handed: self.handed,
         }

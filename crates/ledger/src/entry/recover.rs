@@ -274,11 +274,7 @@ impl Entry {
                         VerdictReader::Owner(_) => Requester::Claimer,
                         VerdictReader::Other => Requester::UnprovenRepeat,
                     };
-                    // Whoever sent it last may still say that it moved, and works for it no more:
-                    // unless it is the owner itself.
-                    if reader != VerdictReader::Owner(Some(self.fence)) {
-                        self.grant();
-                    }
+                    self.grant_to(reader);
                     return self.captured(transaction, to, now);
                 }
                 self.state = if never_ran {
@@ -313,6 +309,19 @@ impl Entry {
         (self, Answer::Recorded)
     }
 
+    /// Lets the reader of a verdict go on. Whoever sent it last may still say that it moved, and works
+    /// for it no more, unless it is the owner itself. An owner whose answer is lost comes once more
+    /// with the fence that it had.
+    fn grant_to(&mut self, reader: VerdictReader) {
+        if reader == VerdictReader::Owner(Some(self.fence)) {
+            return;
+        }
+        let granted = self.grant();
+        if let VerdictReader::Owner(Some(own)) = reader {
+            self.watch.behind = u16::try_from(granted.saturating_sub(own)).unwrap_or(0);
+        }
+    }
+
     /// Answers an owner whose verdict the row has recorded, and who has lost the answer.
     fn learnt_again(
         self,
@@ -321,10 +330,8 @@ impl Entry {
         now: UnixTime,
     ) -> (Self, Answer) {
         let named = self.transaction_of(learnt);
-        if reader != VerdictReader::Owner(Some(self.fence))
-            || named.is_none()
-            || named != self.owned()
-        {
+        let holds = matches!(reader, VerdictReader::Owner(Some(own)) if self.is_held_by(own));
+        if !holds || named.is_none() || named != self.owned() {
             return (self, Answer::Recorded);
         }
         match self.say_again(now) {
