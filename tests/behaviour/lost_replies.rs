@@ -4,6 +4,7 @@
 use farebox_core::gate::paid::StreamEnd;
 use farebox_core::http::RequestHead;
 use farebox_core::ledger::State;
+use farebox_core::ledger::state::Undelivered;
 
 use crate::world::facilitator::{Repeats, Settle};
 use crate::world::ledger::LedgerFault::{self, Down, Fine, ReplyLost, WriteFails};
@@ -189,6 +190,40 @@ pub fn a_verdict_of_the_chain_whose_answer_is_lost_is_told_once_more_and_its_res
     assert_eq!(fetched.headers.get("payment-replayed"), Some("true"));
     assert!(!world.facilitator.chain.is_used(&next.nonce), "not charged again");
     assert_eq!(world.origin.calls.len(), 1);
+}
+
+//
+#[test]
+pub fn what_was_paid_and_handed_to_nobody_is_owed_once_no_next_payment_fetches_it() {
+    for (target, before) in LAST {
+        let mut world = World::new();
+        world.ledger.notifies = true;
+        let payment = world.sign(target);
+        world.ledger.plan.extend(vec![Fine; before]);
+        world.ledger.plan.extend([ReplyLost, ReplyLost]);
+        assert_eq!(world.present(&payment).problem(), "settlement_unknown", "{target}");
+        let ends = world.row_of(&payment.nonce).heir_until();
+        world.wait(ends.secs_since(world.now()) - 1);
+        world.ledger.owe_unfetched(false, world.now());
+        let mut fetched = world.clone();
+        let next = fetched.sign(target);
+        assert_eq!(fetched.present(&next).headers.get("payment-replayed"), Some("true"));
+        fetched.wait(1);
+        fetched.ledger.owe_unfetched(false, fetched.now());
+        assert_eq!(fetched.row_of(&payment.nonce).state.name(), "delivered", "{target}");
+        assert!(fetched.ledger.notices.is_empty(), "{target}");
+        world.wait(1);
+        world.ledger.owe_unfetched(false, world.now());
+        let State::RefundDue { why, .. } = world.ledger.state() else { panic!("{target}") };
+        assert_eq!(why, Undelivered::NotFetched);
+        assert_eq!(world.ledger.notices, ["payment.refund_due"], "{target}");
+        let again = world.again(&payment, &world.payer);
+        assert_eq!(world.send(again).problem(), "refund_due", "{target}");
+        let next = world.sign(target);
+        assert!(world.present(&next).is_delivery(), "another purchase");
+        assert!(world.facilitator.chain.is_paid(&next.nonce), "{target}");
+        assert_eq!(world.origin.calls.len(), 2, "{target}");
+    }
 }
 
 /// A payment as [`shown_by_the_chain`], before its verdict is recorded. While the node is asked, so

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::world::chain::NodeFault;
 use crate::world::facilitator::Settle;
+use crate::world::ledger::LedgerFault::{Fine, ReplyLost};
 use crate::world::origin::Say;
 use crate::world::payer::{Payer, Payment};
 use crate::world::treasury::Luck;
@@ -280,6 +281,23 @@ pub fn a_debt_that_came_by_a_copy_is_left_to_people_though_nothing_was_sold_mean
             assert_eq!(decide(&mut people, &begin(ALWAYS)), refused);
             assert_eq!(decide(&mut people, &begin(LOOKED)), Ok(()));
         }
+    }
+}
+
+//
+#[test]
+fn what_nobody_fetched_is_paid_back_unless_it_is_found_late() {
+    for (late, paid) in [(false, 1), (true, 0)] {
+        let mut world = World::with(gate_vars());
+        let payment = world.sign("/after");
+        world.ledger.plan.extend([Fine, Fine, ReplyLost, ReplyLost]);
+        assert_eq!(world.present(&payment).problem(), "settlement_unknown");
+        world.pass(90_000);
+        assert_eq!((state(&world).as_str(), world.treasury.paid()), ("delivered", 0));
+        world.ledger.owe_unfetched(late, world.now());
+        assert_eq!(state(&world), "refund_due");
+        world.pass(90_000);
+        assert_eq!(world.treasury.paid(), paid, "{late}");
     }
 }
 

@@ -180,7 +180,7 @@ describe('purge', () => {
 
   // A-43, A-130, A-852, I-12
   it('removes what is old and at rest, and nothing else', async () => {
-    const targets = ['response', 'row', 'valid', 'owed', 'young', 'unsent'] as const;
+    const targets = ['response', 'row', 'valid', 'owed', 'young', 'unsent', 'unfetched', 'forgotten'] as const;
     const paid = new Map<string, { id: string; target: string; payment: Awaited<ReturnType<typeof payFor>> }>();
     for (const name of targets) {
       const target = `/${name === 'owed' ? 'before' : 'after'}/purge-${name}`;
@@ -205,19 +205,29 @@ describe('purge', () => {
     age('row', 2 * day, 2 * day);
     age('valid', 2 * day, 0);
     age('owed', 2 * day, 2 * day);
-    age('unsent', 2 * 3600, 2 * 3600);
-    assert.equal(plant(world.gate, 'UPDATE payments SET handed = 0 WHERE receipt = ?', of('unsent').id), 1);
+    age('unsent', 2 * 3600, 0);
+    age('unfetched', 2 * 3600, 2 * 3600);
+    // As a version before this one has left it.
+    age('forgotten', 20 * day, 20 * day);
+    for (const name of ['unsent', 'unfetched', 'forgotten'])
+      assert.equal(plant(world.gate, 'UPDATE payments SET handed = 0 WHERE receipt = ?', of(name).id), 1);
     assert.ok(plant(world.gate, PURGE_NOW) > 0);
     await world.gate.restart();
     const rows = async (name: string): Promise<number> => (await rowsOf(world, of(name).payment.payer)).length;
     await eventually('the old row is gone', async () => (await rows('row')) === 0);
-    for (const name of ['response', 'valid', 'owed', 'young', 'unsent']) assert.equal(await rows(name), 1, name);
+    for (const name of ['response', 'valid', 'owed', 'young', 'unsent', 'unfetched', 'forgotten']) assert.equal(await rows(name), 1, name);
     const again = (name: string): ReturnType<typeof send> => send(world, of(name).target, of(name).payment, { headers: secret });
     await eventually('the old response is gone', async () => jsonOf(await again('response'))['code'] === 'payment_already_delivered');
     const young = await again('young');
     assert.equal(young.status, 200, young.text);
     assert.equal(young.headers['payment-replayed'], 'true');
-    // What nobody has received stays until it is fetched, and nothing says before that it was served.
+    // What nobody has received is owed once it can be fetched no more.
+    for (const name of ['unfetched', 'forgotten']) {
+      const [row] = await rowsOf(world, of(name).payment.payer);
+      assert.deepEqual([row?.['state'], row?.['reason']], ['refund_due', 'not_fetched'], name);
+      expectProblem(await again(name), { status: 409, code: 'refund_due' });
+    }
+    // Until then it stays, and nothing says that it was served.
     const receipt = (): ReturnType<typeof world.gate.raw> => world.gate.raw('GET', `/_farebox/receipts/${of('unsent').id}`, secret);
     expectProblem(await receipt(), { status: 409, code: 'payment_in_progress', retryAfter: 2 });
     const unsent = await again('unsent');

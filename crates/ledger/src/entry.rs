@@ -282,7 +282,7 @@ impl Entry {
             self.state,
             State::Delivered { .. } | State::Refunded { .. } | State::Waived { .. }
         );
-        if is_over {
+        if is_over && !self.waits_for_payer() {
             payment.fold();
         }
         payment

@@ -4,6 +4,7 @@
 //! until its payment can no longer be charged and is at rest.
 
 use farebox_core::ledger::room::SPAN_SECS;
+use farebox_core::ledger::shard::{Shard, Slot};
 use farebox_core::ledger::state::{Retention, StateName};
 use farebox_core::time::UnixTime;
 
@@ -95,8 +96,8 @@ impl Txn<'_> {
         self.post("ledger.room", &[&now.to_be_bytes()], &data)
     }
 
-    /// Removes old rows among the next ones, and old responses but those that were paid for and
-    /// wait for their payer; returns whether rows are left to look at.
+    /// Removes old rows and responses among the next ones; returns whether rows are left to look at.
+    /// A response that was paid for and that nobody has fetched becomes a debt instead, and then goes.
     fn purge(&mut self) -> Result<bool> {
         let (keeps, now) = (self.gate.keeps(), self.now.secs());
         let before = |secs: u64| number(now.saturating_sub(secs));
@@ -104,31 +105,42 @@ impl Txn<'_> {
         let (known, at_rest) = (at_most(Retention::Row), at_most(Retention::Nothing));
         let query = format!(
             "SELECT id, payer, key,
-             updated <= ? AND state IN ({known})
-             AND NOT (state = 'delivered' AND handed = 0)
+             updated <= ? AND state IN ({known}) AND NOT {UNFETCHED}
              AND (head IS NOT NULL OR EXISTS (SELECT 1 FROM responses r
                  WHERE r.payer = payments.payer AND r.key = payments.key)),
-             updated <= ? AND valid_before + 3600 <= ? AND state IN ({at_rest})
+             updated <= ? AND valid_before + 3600 <= ? AND state IN ({at_rest}) AND NOT {UNFETCHED},
+             updated <= ? AND {UNFETCHED}, updated <= ?
              FROM payments WHERE id > ? ORDER BY id LIMIT ?"
         );
         let values = vec![
             before(keeps.responses_secs),
             before(keeps.payments_secs),
             number(now),
+            before(keeps.responses_secs),
+            before(keeps.responses_secs.saturating_add(LATE_SECS)),
             SqlValue::Integer(place),
             number(MAX_PURGED),
         ];
         let (mut count, mut last) = (0, None);
-        let mut old = Vec::new();
+        let (mut old, mut unfetched) = (Vec::new(), Vec::new());
         for row in self.rows.sql().exec(&query, values)?.raw() {
             let row = row?;
             let Some(slot) = slot_after(&row) else { continue };
             let is = |column: usize| row.get(column).and_then(integer) == Some(1);
-            if is(3) || is(4) {
+            if is(5) {
+                unfetched.push((slot, is(6)));
+            } else if is(3) || is(4) {
                 old.push((slot, is(4)));
             }
             last = number_of(&row);
             count += 1;
+            if unfetched.len() == MAX_OWED {
+                count = MAX_PURGED;
+                break;
+            }
+        }
+        for (slot, late) in unfetched {
+            self.owe_unfetched(&slot, late)?;
         }
         for (slot, goes) in old {
             if goes {
@@ -149,6 +161,15 @@ impl Txn<'_> {
         self.purge_failures()?;
         outbox::forget(self.rows, self.now)?;
         Ok(false)
+    }
+
+    fn owe_unfetched(&mut self, slot: &Slot, late: bool) -> Result<()> {
+        let owed = Shard::owe_unfetched(slot, late, self.rows, &self.scene())?;
+        if owed.is_empty() {
+            return Ok(());
+        }
+        self.write(&owed)?;
+        self.rows.delete_response(slot)
     }
 
     /// Whether the object has rows that may grow old.
@@ -183,6 +204,12 @@ fn at_most(retention: Retention) -> String {
     states.map(|state| format!("'{}'", state.name())).collect::<Vec<_>>().join(", ")
 }
 
+/// Condition of a row whose stored response is paid for and was handed to nobody.
+const UNFETCHED: &str = "(state = 'delivered' AND sealed = 1 AND handed = 0)";
+/// Seconds after which such a row is found late: a version before this one owed nothing for it.
+const LATE_SECS: u64 = 7 * 86_400;
+/// Limit on the debts that one part of a purge records.
+const MAX_OWED: usize = 200;
 /// Below the number of every row.
 const BEFORE_ALL: i64 = -(1 << 53);
 /// Limit on the rows that one part of a purge looks at.

@@ -8,9 +8,9 @@ use std::hash::{DefaultHasher, Hasher};
 use farebox_core::ledger::command::{
     Client, Deliver, Delivery, Failure, Mode, Outcome, Resend, Signature, Signing,
 };
-use farebox_core::ledger::entry::Taken;
+use farebox_core::ledger::entry::{Taken, Work};
 use farebox_core::ledger::row::Row;
-use farebox_core::ledger::{Answer, Command, Entry, OtherPayments};
+use farebox_core::ledger::{Answer, Command, Entry, OtherPayments, State};
 #[cfg(feature = "planted")]
 use farebox_core::mutant::{Mutant, plant};
 use farebox_core::payment::{NEVER, TxHash};
@@ -293,6 +293,9 @@ impl Model {
             later.entry = later.entry.map(|entry| entry.lapse(at(later.now)));
             next.push(Ok(later));
         }
+        if let Some(entry) = self.entry.as_ref().filter(|_| self.ticks < 2) {
+            next.push(self.is_left(entry));
+        }
         if self.ticks < 2 && self.entry.is_some() {
             for secs in [2, 62] {
                 let mut later = self.clone();
@@ -302,6 +305,21 @@ impl Model {
             }
         }
         next
+    }
+
+    /// Nobody has come for it until no next payment fetches it any more.
+    fn is_left(&self, entry: &Entry) -> Step {
+        let mut later = self.clone();
+        later.now = later.now.max(entry.heir_until().secs());
+        later.ticks += 1;
+        let left = entry.clone().rest(Work::Refund, at(later.now));
+        let is_owed = matches!(left.state, State::RefundDue { .. });
+        later.entry = Some(left);
+        let was_served = !self.copies.is_empty() && matches!(entry.state, State::Delivered { .. });
+        match is_owed && was_served {
+            true => Err("owed although it was received".to_owned()),
+            false => Ok(later),
+        }
     }
 
     fn advance(&self, i: usize, next: &mut Vec<Step>) {

@@ -224,7 +224,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("closed", &["refund_due", "void", "manual", "executing", "settling"]),
     ("refund_due", &["delivering"]),
     ("sold", &["delivering"]),
-    ("delivered", &[]),
+    ("delivered", &["refund_due"]),
     ("void", &["executing", "settling"]),
     ("manual", &["delivering", "delivered", "refund_due"]),
     ("refunded", &[]),

@@ -413,6 +413,21 @@ impl Ledger {
         all
     }
 
+    /// Looks at all rows as a purge does at those that are old enough, or found late.
+    pub fn owe_unfetched(&mut self, late: bool, now: UnixTime) {
+        let plan = self.recovery.clone();
+        let scene = Scene { plan: &plan, notifies: self.notifies, has_room: true, now };
+        for name in self.names() {
+            let rows = &self.objects_by_name[&name].rows;
+            let slots: Vec<_> = rows.payments.keys().cloned().collect();
+            for slot in slots {
+                let rows = &self.objects_by_name[&name].rows;
+                let Ok(changes) = Shard::owe_unfetched(&slot, late, rows, &scene);
+                self.write(&name, &changes, now);
+            }
+        }
+    }
+
     /// When the next row is due.
     pub fn due_at(&self) -> Option<UnixTime> {
         self.objects_by_name.values().filter_map(|object| object.shard.next_due()).min()

@@ -30,6 +30,11 @@ impl Entry {
         matches!(self.state, State::Delivered { .. }) && self.sealed && !self.handed
     }
 
+    /// Whether it has waited for its payer until no next authorization counts as a signature for it.
+    pub(crate) fn is_left(&self, now: UnixTime) -> bool {
+        self.waits_for_payer() && !self.is_uncollected(now)
+    }
+
     /// Until when the payer's next authorization counts as a signature for it.
     #[must_use]
     pub fn heir_until(&self) -> UnixTime {

@@ -206,17 +206,17 @@ impl Entry {
     pub fn rest(self, work: Work, now: UnixTime) -> Self {
         let mut entry = self.lapse(now);
         entry.watch.asked |= work == Work::Owe;
+        let is_left = entry.is_left(now);
         entry.state = match (work, entry.state) {
             (
                 Work::Close,
                 State::Unknown { .. } | State::Refused { .. } | State::Released | State::Abandoned,
             ) => State::Closed,
-            (Work::Refund, State::Settled { transaction, .. }) => State::RefundDue {
-                transaction,
-                why: Undelivered::NotFetched,
-                since: now,
-                refunding: None,
-            },
+            (Work::Refund, State::Settled { transaction, .. }) => not_fetched(transaction, now),
+            (Work::Refund, State::Delivered { transaction }) if is_left => {
+                entry.sealed = false;
+                not_fetched(transaction, now)
+            }
             (Work::GiveUp, State::Unknown { transaction, .. }) => {
                 State::Manual { why: Why::Overdue, transaction }
             }
@@ -383,4 +383,9 @@ impl Entry {
         }
         (self, Answer::Recorded)
     }
+}
+
+/// The state of what no client has collected.
+const fn not_fetched(transaction: TxHash, since: UnixTime) -> State {
+    State::RefundDue { transaction, why: Undelivered::NotFetched, since, refunding: None }
 }

@@ -200,6 +200,29 @@ impl Shard {
         Ok((calls, changes))
     }
 
+    /// Records that a stored response which nobody has fetched is owed, once the payer's next payment
+    /// fetches it no more. One that is found `late` may have been settled between people: it is left
+    /// to them. The response goes with its row's next state.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    pub fn owe_unfetched<R: Rows>(
+        slot: &Slot,
+        late: bool,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Vec<Change>, R::Error> {
+        let mut changes = Vec::new();
+        if let Some(before) = rows.find(slot)?
+            && before.is_left(scene.now)
+        {
+            let mut entry = before.clone().rest(Work::Refund, scene.now);
+            entry.watch.by_hand |= late;
+            Self::step(slot, &before, entry, "alarm", scene, &mut changes);
+        }
+        Ok(changes)
+    }
+
     /// Writes the notices about rows that have been in doubt for long.
     ///
     /// # Errors
