@@ -4,8 +4,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -89,36 +87,11 @@ test('a copy that was cut or changed is not sent', async () => {
   assert.equal((await world.pay('/report')).status, 200, 'the gate has nothing of it');
 });
 
-/** Passes requests on to the gate, and does something at one of those that bring a page. */
-async function between(at: number, act: () => void): Promise<{ url: string; stop(): void }> {
-  let pages = 0;
-  const server = createServer((asked, answer) => {
-    if (asked.url?.includes('do=page') === true && ++pages === at) act();
-    const passed = request(`${world.url}${asked.url}`, { method: asked.method ?? 'GET', headers: asked.headers }, (said) => {
-      answer.writeHead(said.statusCode ?? 500, said.headers);
-      said.pipe(answer);
-    });
-    passed.once('error', () => answer.destroy());
-    asked.pipe(passed);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, stop: () => server.close() };
-}
-
 // A-830
 test('a restore that was killed goes on to the whole, and meanwhile nothing is sold', { timeout: 240_000 }, async () => {
   await world.gate('killed');
   for (const at of [3, 9]) {
-    let kill = (): void => {};
-    const proxy = await between(at, () => kill());
-    const { code } = await world.run(['restore', world.at('copy')], {
-      url: proxy.url,
-      began: (child) => {
-        kill = () => child.kill('SIGKILL');
-      },
-    });
-    proxy.stop();
-    assert.equal(code, null, 'it was killed');
+    await world.killed(world.at('copy'), 'page', at);
     assert.equal((await world.pay('/report')).status, 503);
     const other = await world.run(['backup', world.at(`half-${at}`)]);
     assert.match(other.err, /a copy is being restored there/);

@@ -12,6 +12,8 @@ import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
 import { CLOSED, Copying, SECRETS } from './copying.ts';
 
 let world: Copying;
+/** What an operator reads of the ledger that moves. */
+let moved: Readonly<Record<string, string>>;
 before(async () => {
   world = await Copying.start();
 });
@@ -61,7 +63,7 @@ test('a ledger moves: what was paid is answered from its rows, and channels go o
   await world.gate('first', world.withSessions());
   const before = await answers();
   await world.gate('first', CLOSED);
-  const books = await world.books();
+  moved = await world.books();
   const copied = await world.run(['backup', world.at('moved')]);
   assert.equal(copied.code, 0, copied.err);
   assert.match(copied.err, /sold nothing meanwhile/);
@@ -73,7 +75,7 @@ test('a ledger moves: what was paid is answered from its rows, and channels go o
   await world.gate('second', CLOSED);
   const restored = await world.run(['restore', world.at('moved')]);
   assert.equal(restored.code, 0, restored.err);
-  assert.deepEqual(await world.books(), books);
+  assert.deepEqual(await world.books(), moved);
   const again = await world.run(['restore', world.at('moved')]);
   assert.equal(again.code, 0, 'it is all there');
   await world.gate('second', world.withSessions());
@@ -94,6 +96,17 @@ test('a ledger moves: what was paid is answered from its rows, and channels go o
   const blind = await begin('{"key":"a-program"}');
   assert.deepEqual([blind.status, ((await blind.json()) as { code: string }).code], [409, 'refund_restored']);
   assert.equal((await begin('{"key":"a-program","restored":true}')).status, 200);
+});
+
+// A-830
+test('a restore that was killed once its channels were let go goes on to the end', { timeout: 240_000 }, async () => {
+  await world.gate('let-go', CLOSED);
+  await world.killed(world.at('moved'), 'end', 1);
+  const books = await fetch(`${world.url}/_farebox/totals`, { headers: world.operator });
+  assert.equal(books.status, 503, 'all other objects are held');
+  const whole = await world.run(['restore', world.at('moved')]);
+  assert.equal(whole.code, 0, whole.err);
+  assert.deepEqual(await world.books(), moved);
 });
 
 // A-828

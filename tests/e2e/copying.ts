@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -98,6 +100,33 @@ export class Copying {
     let err = '';
     child.stderr.setEncoding('utf8').on('data', (part: string) => (err += part));
     return new Promise((resolve) => child.once('close', (code) => resolve({ code, err })));
+  }
+
+  /** Restores a copy, and kills the command when it asks for this deed for so many times. */
+  async killed(source: string, deed: string, times: number): Promise<void> {
+    let [asked, kill] = [0, (): void => {}];
+    const proxy = createServer((incoming, answer) => {
+      if (incoming.url?.includes(`do=${deed}`) === true && ++asked === times) {
+        kill();
+        return answer.destroy();
+      }
+      const passed = request(`${this.url}${incoming.url}`, { method: incoming.method ?? 'GET', headers: incoming.headers }, (said) => {
+        answer.writeHead(said.statusCode ?? 500, said.headers);
+        said.pipe(answer);
+      });
+      passed.once('error', () => answer.destroy());
+      incoming.pipe(passed);
+      return undefined;
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const { code } = await this.run(['restore', source], {
+      url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+      began: (child) => {
+        kill = () => child.kill('SIGKILL');
+      },
+    });
+    proxy.close();
+    assert.equal(code, null, 'it was killed');
   }
 
   /** Pays for a path, and returns the answer with the payment. */
