@@ -85,7 +85,7 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
 /** The advice to a model about a payment that nothing proves to have bought anything. */
 const OPEN =
   'farebox-mcp: A payment was sent, and no success came with a receipt. To get what was paid for, call this tool again with exactly ' +
-  'the same arguments: the same payment is sent again while it is valid, and it cannot be charged twice.';
+  'the same arguments: the same payment is sent again while it is valid, and it is charged once at most.';
 
 function problem(said: object): CallToolResult {
   return { isError: true, content: [{ type: 'text', text: JSON.stringify(said) }] };

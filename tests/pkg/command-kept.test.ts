@@ -23,6 +23,8 @@ test('a payment that was signed and not answered as it should be is kept for its
   const { code, out, err, store } = await farebox(['pay', shop.url, '--yes']);
   assert.deepEqual([code, out], [4, '']);
   assert.match(err, /payment_refused: .*sold out/);
+  // Nothing says that it was charged at all.
+  assert.match(err, /sends it again, and it is charged once at most$/m);
   const file = /is in (\S+\.json)/.exec(err)?.[1] ?? '';
   assert.ok(file.startsWith(join(store, '..')));
   assert.equal(statSync(file).mode & 0o777, 0o600);

@@ -175,11 +175,11 @@ export async function keep(payment: SentPayment | undefined, { init, store }: As
     // It says nothing of the payment, which is in the budget.
     const why = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     tell(
-      `farebox: the payment cannot be kept beside the budget: ${why}\n         the same command sends it again, and it cannot be charged twice\n`,
+      `farebox: the payment cannot be kept beside the budget: ${why}\n         the same command sends it again, and it is charged once at most\n`,
     );
     return;
   }
   tell(
-    `farebox: the payment is in ${file}; npx farebox resend with that file, or the same command, sends it again, and it cannot be charged twice\n`,
+    `farebox: the payment is in ${file}; npx farebox resend with that file, or the same command, sends it again, and it is charged once at most\n`,
   );
 }

@@ -15,7 +15,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
     "ask the server's operator; if the new payee is correct, add it to payees in the file of --policy, or set pinPayees to false there for a market of many sellers",
   payment_conflict:
     "the server's word does not show whether money moved: look at the wallet, or ask the server's operator, before you pay for it another time",
-  payment_unresolved: 'run the same command, or npx farebox resend with the file of the payment: it is not charged twice',
+  payment_unresolved: 'run the same command, or npx farebox resend with the file of the payment: it is charged once at most',
   policy_amount: 'raise --max, or perPayment in the file of --policy, if you accept the price',
   policy_asset: 'if you trust the contract, declare the asset in full under assets in the file of --policy',
   policy_expired: 'set expires in the file of --policy to a later time if you still want to pay',
