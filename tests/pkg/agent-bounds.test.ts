@@ -111,6 +111,19 @@ test('a paid answer that is longer than the bound is its beginning, with the rec
   );
 });
 
+// A-876
+test('what came for a payment is handed over though its receipt is no proof, and the same payment is sent again', async () => {
+  const other = { 'payment-response': base64(JSON.stringify(settlement({ payer: `0x${'ab'.repeat(20)}` }))) };
+  answers = (response) => response.writeHead(200, other).end('sunny');
+  const { client, signer } = local();
+  const harness = new AgentHarness({ client });
+  const result = await buy(harness);
+  assert.deepEqual([result.sdkOutcomeKind, result.status, result.merchantResponse.body], ['paid_fulfillment_failed', 200, 'sunny']);
+  assert.equal((result.evidence as { code?: string } | undefined)?.code, 'receipt_mismatch');
+  answers = (response) => serve(response);
+  assert.deepEqual([(await buy(harness)).sdkOutcomeKind, signer.asked.length, payments()], ['success', 1, 1]);
+});
+
 test('a paid answer that does not end in time names its transaction, and is asked for again with the same payment', async () => {
   answers = (response) => drip(response.writeHead(200, SETTLED));
   const { client, signer } = local({ answerTimeoutMs: 200 });

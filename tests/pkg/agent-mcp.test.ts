@@ -21,6 +21,7 @@ const SERVER = 'weather';
 const GOODS: McpCallResult = { content: [{ type: 'text', text: 'sunny' }] };
 const TERMS = terms([OFFER], { resource: { url: 'mcp://tool/forecast', description: 'Tool: forecast', mimeType: 'application/json' } });
 const RESULT: McpCallResult = { isError: true, structuredContent: TERMS, content: [{ type: 'text', text: JSON.stringify(TERMS) }] };
+const RELAYED_RECEIPT = { 'offer-receipt': { info: { receipt: { format: 'eip712', payload: {}, signature: '0x00' } } } };
 const RELAYED = terms([OFFER], {
   resource: { url: 'https://gate.example.com/tools/forecast' },
   extensions: { 'offer-receipt': { info: { receipt: 'eip712' }, schema: {} } },
@@ -35,6 +36,8 @@ const CHALLENGE = {
 const TRANSACTION = `0x${'ab'.repeat(32)}`;
 const failure = (code: number, message: string, data: Json): Error => Object.assign(new Error(message), { code, data });
 const SOLD_X402 = { ...GOODS, _meta: { 'x402/payment-response': settlement() } };
+/** The settlement of a gate that signs for its own URL. */
+const SOLD_RELAYED = { ...GOODS, _meta: { 'x402/payment-response': { ...settlement(), extensions: RELAYED_RECEIPT } } };
 const SOLD_MPP = {
   ...GOODS,
   _meta: {
@@ -87,6 +90,7 @@ const FORMS: Readonly<Record<string, () => ReturnType<typeof server>>> = {
   'the terms as text alone': () => server({ isError: true, content: RESULT.content }, X402, SOLD_X402),
   'the terms of a gate that announces receipts for its own URL, as older sellers hand them on': () =>
     server({ isError: true, structuredContent: RELAYED }, X402, SOLD_X402),
+  'the same, whose receipt is handed on, too': () => server({ isError: true, structuredContent: RELAYED }, X402, SOLD_RELAYED),
   "the terms of Cloudflare's agents": () => agents(RESULT.content),
   'the same without content': () => agents([]),
   'an error 402 with the terms': () => server(failure(402, 'Payment required', TERMS), X402, SOLD_X402),
@@ -97,6 +101,7 @@ const FORMS: Readonly<Record<string, () => ReturnType<typeof server>>> = {
 };
 
 for (const [form, open] of Object.entries(FORMS)) {
+  // A-875
   test(`a tool that asks by ${form} is paid once and gives its result with the receipt`, async () => {
     const { call, calls } = open();
     const [signer, store] = [watchedSigner(), memoryStore()];

@@ -56,8 +56,8 @@ export function purchasedOf({ request, askedUrl = request.url }: Redirected): Pu
   return { ...request, url: spelled(askedUrl) };
 }
 
-/** A URL as `fetch` spells it, without its fragment. */
-function spelled(text: string): string {
+/** A URL as `fetch` spells it, without its fragment: what receipts name. */
+export function spelled(text: string): string {
   if (!URL.canParse(text)) return text;
   const url = new URL(text);
   url.hash = '';

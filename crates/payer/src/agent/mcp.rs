@@ -82,7 +82,7 @@ impl ToolResponse {
         let of_error = data.filter(|_| code == Some(X402_ERROR)).and_then(Value::as_object);
         let result = message.get("result").and_then(Value::as_object);
         let terms = of_error.filter(|it| is_terms(it)).cloned().or(result.and_then(terms));
-        if let Some(terms) = terms.map(without_announcement) {
+        if let Some(terms) = terms.map(without_receipt) {
             answer.asks = true;
             let text = Value::Object(terms.clone()).to_string();
             match terms.get("x402Version").and_then(Value::as_u64) {
@@ -93,8 +93,9 @@ impl ToolResponse {
         }
         let meta = result.and_then(|result| result.get("_meta"));
         let said = |member| meta.and_then(|meta| meta.get(member)).filter(|it| it.is_object());
-        if let Some(settlement) = said(SETTLEMENT) {
-            answer.headers.push(("payment-response", header::encode(&settlement.to_string())));
+        if let Some(settlement) = said(SETTLEMENT).and_then(Value::as_object).cloned() {
+            let text = Value::Object(without_receipt(settlement)).to_string();
+            answer.headers.push(("payment-response", header::encode(&text)));
         }
         if let Some(paid) = said(rpc::RECEIPT) {
             let value = base64::encode_url(paid.to_string().as_bytes());
@@ -109,15 +110,13 @@ fn is_terms(object: &Map<String, Value>) -> bool {
     object.contains_key("x402Version") && object.get("accepts").is_some_and(Value::is_array)
 }
 
-/// Terms that announce no receipt: the URL of a tool is the payer's own, so a receipt would name
-/// the gate behind it. Older sellers hand the gate's announcement on.
-fn without_announcement(mut terms: Map<String, Value>) -> Map<String, Value> {
-    if let Some(Value::Object(extensions)) = terms.get_mut("extensions")
-        && offer_receipt::is_announced(Some(extensions))
-    {
+/// Terms that announce no receipt, or a settlement that has none: the URL of a tool is the payer's own,
+/// so a receipt names the gate behind it. Some sellers hand on what that says.
+fn without_receipt(mut said: Map<String, Value>) -> Map<String, Value> {
+    if let Some(Value::Object(extensions)) = said.get_mut("extensions") {
         extensions.remove(offer_receipt::NAME);
     }
-    terms
+    said
 }
 
 /// The terms of a result that is an error: structured, in its `_meta`, or as the text of its first

@@ -21,7 +21,7 @@ import { having } from '../having.js';
 import { fieldsOf } from '../heads.js';
 import type { Asked, Journal, Sent } from '../journal.js';
 import { answerOf, FetchPaidError, type PaidResponse } from '../outcome.js';
-import { initOf, purchasedOf } from '../request.js';
+import { initOf, purchasedOf, spelled } from '../request.js';
 import { bodyText } from './look.js';
 import { type LocalAgentOptions, MAX_ANSWER_MS, payOptionsOf } from './options.js';
 import { type Answered, idsOf, type Settled, unknown, Verdicts, whyOf } from './verdict.js';
@@ -141,7 +141,7 @@ export class Execution {
     const { policy, pin, confirm } = this.#parts.options;
     if (trace === undefined || sending !== undefined) return undefined;
     // What is signed again is for the URL whose terms were shown.
-    const { url } = isDead ? this.#task.prepared.request : before;
+    const url = isDead ? spelled(this.#task.prepared.request.url) : before.url;
     const gone = goneOn({ ...trace, url }, { policy: policyText(policy), pin, asks: confirm !== undefined, isDead, now: this.#now() });
     return typeof gone === 'string' ? undefined : { ...gone, url };
   }

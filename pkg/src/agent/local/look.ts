@@ -9,6 +9,7 @@ import type { Proposal } from '../../options.js';
 import type { PaidRequestHttpRequest } from '../contracts.js';
 import type { DetectedChallenge } from '../detection.js';
 import { linesOf } from '../heads.js';
+import { spelled } from '../request.js';
 import type { LocalAgentOptions, LookedOffer } from './options.js';
 
 export class Look {
@@ -22,7 +23,8 @@ export class Look {
   async offered(request: PaidRequestHttpRequest, challenge: DetectedChallenge, after?: string | null): Promise<LookedOffer> {
     const { policy = {}, store, broadcast, now = () => Date.now() / 1000 } = this.#options;
     const record = store === undefined ? undefined : (await store.read()).record;
-    const { method, url, headers } = request;
+    const { method, headers } = request;
+    const url = spelled(request.url);
     try {
       let exchange = told(() => new Exchange(JSON.stringify(policy), method, url, endpointOf(method, url), NOBODY));
       // Where it would be charged beside that, paying asks.

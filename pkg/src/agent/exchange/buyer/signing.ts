@@ -97,9 +97,10 @@ export class Signing {
   /** Counts as of now what a person took long to confirm: others have used the caps meanwhile. */
   async #recounted(exchange: Exchange): Promise<void> {
     const { now } = this.#options;
-    while ((JSON.parse(exchange.prepare(now())) as { do: string }).do === 'recount') {
-      await this.#record.recount((record) => told(() => exchange.recount(record, now())));
-    }
+    const prepared = () => JSON.parse(exchange.prepare(now())) as { do: string; error?: Told };
+    let step = prepared();
+    for (; step.do === 'recount'; step = prepared()) await this.#record.recount((record) => told(() => exchange.recount(record, now())));
+    if (step.error !== undefined) throw new FareboxError(step.error);
   }
 
   async #signature(exchange: Exchange, at: number): Promise<Signed> {
