@@ -141,8 +141,18 @@ pub fn a_reader_of_the_chain_who_sends_a_payment_again_is_told_nothing_once_more
     assert_eq!(world.origin.calls.len(), 1);
 }
 
-/// A payment that somebody else submits just before the facilitator is asked, and its answer: only the chain shows that it
-/// has moved.
+/// A request whose payment somebody else submits just before the facilitator is asked.
+fn forestalled(world: &mut World, head: RequestHead, nonce: &str) -> Running {
+    let mut first = world.start(head, b"");
+    while first.next() != "settle" {
+        assert!(world.advance(&mut first), "{:?}", first.response);
+    }
+    world.facilitator.chain.submit(nonce);
+    world.wait(4);
+    first
+}
+
+/// Such a payment, and its answer: only the chain shows that it has moved.
 fn shown_by_the_chain(
     world: &mut World,
     before: usize,
@@ -151,12 +161,7 @@ fn shown_by_the_chain(
     let payment = world.sign("/after");
     world.ledger.plan.extend(vec![Fine; before]);
     world.ledger.plan.extend(lost);
-    let mut first = world.start(paid(&payment), b"");
-    while first.next() != "settle" {
-        assert!(world.advance(&mut first), "{:?}", first.response);
-    }
-    world.facilitator.chain.submit(&payment.nonce);
-    world.wait(4);
+    let mut first = forestalled(world, paid(&payment), &payment.nonce);
     while world.advance(&mut first) {}
     (payment, first.response.unwrap())
 }
@@ -226,15 +231,10 @@ pub fn what_was_paid_and_handed_to_nobody_is_owed_once_no_next_payment_fetches_i
     }
 }
 
-/// A payment as [`shown_by_the_chain`], before its verdict is recorded. While the node is asked, so
-/// many seconds pass, and the alarm does what is due.
+/// Such a request, before the chain's verdict is recorded. While the node is asked, so many seconds
+/// pass, and the alarm does what is due.
 fn at_the_verdict(world: &mut World, head: RequestHead, nonce: &str, secs: u64) -> Running {
-    let mut first = world.start(head, b"");
-    while first.next() != "settle" {
-        assert!(world.advance(&mut first), "{:?}", first.response);
-    }
-    world.facilitator.chain.submit(nonce);
-    world.wait(4);
+    let mut first = forestalled(world, head, nonce);
     while first.next() != "read" {
         assert!(world.advance(&mut first), "{:?}", first.response);
     }

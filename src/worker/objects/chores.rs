@@ -102,16 +102,6 @@ impl Txn<'_> {
         let (keeps, now) = (self.gate.keeps(), self.now.secs());
         let before = |secs: u64| number(now.saturating_sub(secs));
         let place = self.chores.place.take().unwrap_or(BEFORE_ALL);
-        let (known, at_rest) = (at_most(Retention::Row), at_most(Retention::Nothing));
-        let query = format!(
-            "SELECT id, payer, key,
-             updated <= ? AND state IN ({known}) AND NOT {UNFETCHED}
-             AND (head IS NOT NULL OR EXISTS (SELECT 1 FROM responses r
-                 WHERE r.payer = payments.payer AND r.key = payments.key)),
-             updated <= ? AND valid_before + 3600 <= ? AND state IN ({at_rest}) AND NOT {UNFETCHED},
-             updated <= ? AND {UNFETCHED}, updated <= ?
-             FROM payments WHERE id > ? ORDER BY id LIMIT ?"
-        );
         let values = vec![
             before(keeps.responses_secs),
             before(keeps.payments_secs),
@@ -123,7 +113,7 @@ impl Txn<'_> {
         ];
         let (mut count, mut last) = (0, None);
         let (mut old, mut unfetched) = (Vec::new(), Vec::new());
-        for row in self.rows.sql().exec(&query, values)?.raw() {
+        for row in self.rows.sql().exec(&rows_of_a_part(), values)?.raw() {
             let row = row?;
             let Some(slot) = slot_after(&row) else { continue };
             let is = |column: usize| row.get(column).and_then(integer) == Some(1);
@@ -198,6 +188,22 @@ const PURGE_AT: &str = "purge_at";
 /// Names of the numbers that hold a size of the database, bytes, and its time.
 const SIZE: &str = "size";
 const SIZE_AT: &str = "size_at";
+
+/// The rows of one part of a purge, with what is to be done with each: its response goes, all of it
+/// goes, it is owed, and is found late.
+fn rows_of_a_part() -> String {
+    let (known, at_rest) = (at_most(Retention::Row), at_most(Retention::Nothing));
+    format!(
+        "SELECT id, payer, key,
+         updated <= ? AND state IN ({known}) AND NOT {UNFETCHED}
+         AND (head IS NOT NULL OR EXISTS (SELECT 1 FROM responses r
+             WHERE r.payer = payments.payer AND r.key = payments.key)),
+         updated <= ? AND valid_before + 3600 <= ? AND state IN ({at_rest}) AND NOT {UNFETCHED},
+         updated <= ? AND {UNFETCHED}, updated <= ?
+         FROM payments WHERE id > ? ORDER BY id LIMIT ?"
+    )
+}
+
 /// The states of which at most this is kept when they are old, as a list for SQL.
 fn at_most(retention: Retention) -> String {
     let states = StateName::ALL.iter().filter(|state| state.retention() >= retention);
