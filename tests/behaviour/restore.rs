@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use crate::onchain;
 use crate::world::chain::{ASSET, NodeFault};
 use crate::world::ledger::Ledger;
+use crate::world::origin::Say;
 use crate::world::payer::Payment;
-use crate::world::{PAY_TO, Response, World, mpp, solana, vars};
+use crate::world::{PAY_TO, Response, With, World, mpp, paid, solana, vars};
 
 const ROUTE: &str = "/w";
 /// Seconds from the restore on in which payments that end before may have been lost.
@@ -106,6 +107,24 @@ pub fn an_authorization_that_nobody_could_take_before_the_restore_is_served() {
         let now = world.now().secs();
         let payment = world.payer.sign_v1(&body, now);
         assert_eq!(world.present(&payment).status, status, "{wait}");
+    }
+}
+
+//
+#[test]
+pub fn a_debt_that_may_have_been_paid_back_before_a_restore_is_not_served() {
+    for restored_after in [0, 1] {
+        let mut world = World::with(vars(route(json!({"idempotent": true}))));
+        let payment = world.sign(ROUTE);
+        world.origin.plan.push_back(Say::Lost);
+        let own = || paid(&payment).header("idempotency-key", &"k".repeat(22));
+        assert_eq!(world.send(own()).problem(), "refund_due");
+        let known_since = world.row_of(&payment.nonce).created.secs() + restored_after;
+        let restored = Restored::new(known_since, world.gate.plan());
+        world.ledger.recovery = restored.plan(world.gate.plan()).clone();
+        world.wait(10);
+        let said = world.send(own());
+        assert_eq!(said.is_delivery(), restored_after == 0, "{}", said.problem());
     }
 }
 

@@ -55,7 +55,7 @@ impl Entry {
             Some(begun) => begun.key.as_ref() == Some(&refunds.key),
             None => true,
         };
-        let is_known = self.created.secs() >= plan.known_since;
+        let is_known = !self.may_be_paid_back(plan);
         // What a facilitator settles later may not have come yet.
         let is_left = self.watch.by_hand;
         let may = is_free
@@ -72,6 +72,12 @@ impl Entry {
         let asked = self.watch.read.filter(|asked| *asked >= start);
         let next = asked.map(|asked| asked.plus(asked.secs_since(start).clamp(shortest, longest)));
         may.then(|| next.unwrap_or(start))
+    }
+
+    /// Whether it is a debt from before the rows were known: it may have been paid back since, so that
+    /// nothing is served for it, either.
+    pub(crate) fn may_be_paid_back(&self, plan: &Plan) -> bool {
+        matches!(self.state, State::RefundDue { .. }) && self.created.secs() < plan.known_since
     }
 
     /// Begins the refund by the treasury, or goes on with it.

@@ -185,6 +185,7 @@ impl Shard {
         };
         let proven = before.proves(&repeat);
         let lapsed = before.clone().lapse(scene.now);
+        repeat.idempotent &= !lapsed.may_be_paid_back(scene.plan);
         let rivals = Rivals::of(&repeat.payment, repeat.rival.as_deref(), &lapsed);
         let (entry, resumed) = lapsed.resumed(&repeat, scene.now);
         let mut changes = Vec::new();
@@ -249,6 +250,9 @@ impl Shard {
         };
         let now = scene.now;
         let lapsed = before.clone().lapse(now);
+        if let Command::Claim { idempotent, .. } = &mut command {
+            *idempotent &= !lapsed.may_be_paid_back(scene.plan);
+        }
         let rivals = Rivals::of_claim(&command, &lapsed);
         let shows_nothing = lapsed.learns_nothing(&command);
         let (entry, answer) = lapsed.apply(command, standing, taken, now);
