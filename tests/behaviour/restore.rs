@@ -186,14 +186,24 @@ fn a_transaction_that_was_sent_after_the_restore_is_served_and_one_before_it_is_
 
 /// What answers a challenge of a route that takes hashes: a transaction that is in a block.
 fn shown(world: &mut World, nonce: u64) -> RequestHead {
+    let head = answered(world, nonce);
+    mine(world, nonce);
+    head
+}
+
+/// A transaction of the payer's, shown for a fresh challenge.
+fn answered(world: &mut World, nonce: u64) -> RequestHead {
     let challenge = onchain::challenge(world, ROUTE);
-    let bytes = world.payer.transaction(nonce, ASSET, PAY_TO, 10_000);
+    let hash = onchain::hash(&world.payer.transaction(nonce, ASSET, PAY_TO, 10_000));
+    onchain::answer(ROUTE, &challenge, &hash, Some(&world.payer.clone()))
+}
+
+fn mine(world: &mut World, nonce: u64) {
     world.wait(2);
+    let bytes = world.payer.transaction(nonce, ASSET, PAY_TO, 10_000);
     let block = world.facilitator.chain.next_block();
     assert!(world.facilitator.chain.transfers.send(&bytes, block));
     world.wait(2);
-    let payer = world.payer.clone();
-    onchain::answer(ROUTE, &challenge, &onchain::hash(&bytes), Some(&payer))
 }
 
 fn sent_by_hash() -> (World, RequestHead) {
@@ -234,6 +244,35 @@ pub fn a_hash_that_a_copy_may_lack_is_looked_at_by_people_whatever_the_copied_ga
     assert_eq!(world.send(known).headers.get("payment-replayed"), Some("true"));
     let later = shown(&mut world, 2);
     assert_eq!(world.send(later).status, 200);
+    // A row that is made now, for another challenge, knows no more of what was before.
+    let fresh = answered(&mut world, 0);
+    world.facilitator.chain.plan.extend([NodeFault::Forgets; 4]);
+    assert_ne!(world.send(fresh).status, 200);
+    world.facilitator.chain.plan.clear();
+    assert_eq!(world.ledger.entries().len(), rows + 2);
+    assert_eq!(told(&world.send(unknown)), (409, "under_review".to_owned(), false));
+}
+
+//
+#[test]
+pub fn a_hash_that_was_only_awaited_when_its_row_was_copied_is_looked_at_by_people() {
+    for restores in [false, true] {
+        let mut vars = World::chain_vars();
+        vars["ROUTES"] = route(json!({"hash_mode": true}));
+        let mut world = World::with(vars);
+        let head = answered(&mut world, 0);
+        world.facilitator.chain.plan.extend([NodeFault::Forgets; 4]);
+        assert_ne!(world.send(head.clone()).status, 200);
+        world.facilitator.chain.plan.clear();
+        world.wait(1);
+        if restores {
+            // The copied gate finds it, owes it, and pays it back before it is stopped.
+            let restored = Restored::new(world.now().secs(), world.gate.plan());
+            world.ledger.recovery = restored.plan(world.gate.plan()).clone();
+        }
+        mine(&mut world, 0);
+        assert_eq!(told(&world.send(head)).0, if restores { 409 } else { 200 });
+    }
 }
 
 //

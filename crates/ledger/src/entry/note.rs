@@ -5,6 +5,7 @@
 //! claim's own challenge. It does so until it is begun, or until [`YIELD_SECS`] after it was found
 //! owed. The operator hears of the debt only then, so that a refunded payment is never served.
 
+use super::recover::Plan;
 use super::{Entry, RecoveryLog, Taken};
 use crate::command::{Answer, Leases, Noted, Payment};
 use crate::state::{State, Undelivered, Why};
@@ -120,6 +121,12 @@ impl Entry {
             _ => false,
         };
         rests && !self.watch.asked && self.payment.was_sent_by_payer()
+    }
+
+    /// Whether it tells nothing of what became of a transaction before the rows were known: it was made
+    /// since, for another challenge, or by notes alone, which the copied gate may have gone on from.
+    pub(crate) fn is_silent(&self, plan: &Plan, now: UnixTime) -> bool {
+        self.created.secs() >= plan.known_since || self.is_only_noted(now)
     }
 
     /// Until when a debt or a review gives way to a client that has paid in time; `None` for any

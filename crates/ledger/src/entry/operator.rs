@@ -27,6 +27,8 @@ impl Entry {
             Decision::Refunded(text) => self.note_refund(text)?,
             Decision::Waived(reason) => self.waive(reason)?,
             Decision::Resolved { to, reason, transaction } => {
+                // A person says that the payer has it: it is not owed once its stored answer goes.
+                self.handed |= *to == Resolution::Delivered;
                 self.resolve(*to, reason, transaction.as_deref(), now)?
             }
         };
@@ -369,6 +371,14 @@ mod tests {
         let decision = resolved(Resolution::Delivered, Some(hash('9')));
         let after = entry(manual(Some(hash('1')))).decide(&decision, NOW).unwrap();
         assert_eq!(after.state, State::Delivered { transaction: hash('1') });
+    }
+
+    //
+    #[test]
+    fn what_a_person_has_resolved_as_delivered_waits_for_nobody() {
+        let stored = Entry { sealed: true, ..entry(manual(Some(hash('1')))) };
+        let after = stored.decide(&resolved(Resolution::Delivered, None), NOW).unwrap();
+        assert!(!after.waits_for_payer());
     }
 
     #[test]

@@ -195,7 +195,7 @@ impl Shard {
 
     /// Whether a payer has sent it for a challenge from before the rows were known: it may have been
     /// served, noted or paid back since. The object after a change may know it.
-    fn may_be_lost(payment: &Payment, role: Role, scene: &Scene<'_>) -> bool {
+    pub(super) fn may_be_lost(payment: &Payment, role: Role, scene: &Scene<'_>) -> bool {
         !role.is_old()
             && payment.sent_since().is_some_and(|since| since.secs() < scene.plan.known_since)
     }

@@ -196,14 +196,15 @@ impl Shard {
             let reply = LedgerReply { receipt, proven, ..answer.into() };
             return Ok(Decision { reply, body: None, changes });
         }
-        Self::step(&slot, &before, entry, "command", scene, &mut changes);
-        let (answer, body) = match resumed {
+        let (entry, answer, body) = match resumed {
             Resumed::Replay(replay) => match replayed(&slot, replay, rows)? {
-                Some((replay, body)) => (Resumed::Replay(replay), Some(body)),
-                None => (Fate::AlreadyDelivered.into(), None),
+                Some((replay, body)) => (entry, Resumed::Replay(replay), Some(body)),
+                // What is not there is handed to nobody.
+                None => (before.clone(), Fate::AlreadyDelivered.into(), None),
             },
-            other => (other, None),
+            other => (entry, other, None),
         };
+        Self::step(&slot, &before, entry, "command", scene, &mut changes);
         let reply = LedgerReply { receipt, proven, ..answer.into() };
         let reply = reply.holding(&before.payment, &repeat.payment);
         Ok(Decision { reply, body, changes })
@@ -229,6 +230,12 @@ impl Shard {
         let Some(before) = rows.find(&slot)? else {
             return self.begin(&slot, command, role, rows, scene);
         };
+        if let Command::Claim { payment, .. } | Command::Note { payment, .. } = &command
+            && Self::may_be_lost(payment, role, scene)
+            && before.is_silent(scene.plan, scene.now)
+        {
+            return Ok(Decision::of(Fate::UnderReview.into()));
+        }
         let standing = match &command {
             Command::Claim { payment, .. } => {
                 let standing = self.index.standing(&slot, AskedRow::of(payment), scene.now);
@@ -294,14 +301,14 @@ impl Shard {
     ) -> Result<Decision<Answer>, R::Error> {
         let AnsweredEntry { entry, answer, mut changes } = next;
         let receipt = Some(entry.payment.receipt.clone());
-        Self::step(slot, before, entry, why, scene, &mut changes);
-        let (answer, body) = match answer {
+        let (entry, answer, body) = match answer {
             Answer::Replay(replay) => match replayed(slot, replay, rows)? {
-                Some((replay, body)) => (Answer::Replay(replay), Some(body)),
-                None => (Fate::AlreadyDelivered.into(), None),
+                Some((replay, body)) => (entry, Answer::Replay(replay), Some(body)),
+                None => (before.clone(), Fate::AlreadyDelivered.into(), None),
             },
-            other => (other, None),
+            other => (entry, other, None),
         };
+        Self::step(slot, before, entry, why, scene, &mut changes);
         let reply = LedgerReply { receipt, ..answer.into() };
         Ok(Decision { reply, body, changes })
     }
