@@ -137,7 +137,7 @@ impl Exchange {
         }
         match self.answered_plain(answer) {
             Next::Reserve | Next::Choose => {}
-            Next::Fail(_) => return not_renewed("the terms changed, or cannot be read"),
+            Next::Fail(_) => return not_renewed("the terms changed"),
             _ => return not_renewed("the server answers without fresh terms"),
         }
         if self.policy.admit(answer.now).is_err() {

@@ -258,8 +258,8 @@ impl Exchange {
     }
 
     /// Whether what is signed now is charged instead of what was signed before.
-    pub(super) fn goes_on(&self) -> bool {
-        self.state.is_paid() || self.going == Going::Ended && !self.is_anothers(self.payer)
+    pub(super) const fn goes_on(&self) -> bool {
+        self.state.is_paid() || matches!(self.going, Going::Ended)
     }
 
     /// Whether the answer to a payment that was sent again asks for other terms, which its nonce
