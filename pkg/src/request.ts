@@ -35,7 +35,7 @@ export async function requestOf(
   url.hash = '';
   if (url.username !== '' || url.password !== '')
     throw unusable('invalid_request', 'the URL contains a user name and password', 'send them in a header');
-  const headers = usable(() => new Headers(fields ?? given?.headers), 'a header has no name or value that can be sent');
+  const headers = usable(() => new Headers(fields ?? given?.headers), 'a header cannot be sent');
   if (
     ['payment-signature', 'x-payment', 'payment-authorization'].some((name) => headers.has(name)) ||
     carriesPayment(headers.get('authorization') ?? '')
@@ -86,7 +86,7 @@ export async function plain(fetch: typeof globalThis.fetch, request: Plain): Pro
     throw new FareboxError(
       {
         code: 'malformed_challenge',
-        message: 'the header of the response is longer than this platform reads',
+        message: 'the header is longer than this platform reads',
         remedy: "report this to the server's operator; nothing was signed",
       },
       error,
