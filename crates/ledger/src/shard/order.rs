@@ -183,6 +183,11 @@ impl Shard {
             });
             return Ok(decision);
         };
+        if Self::may_be_lost(&repeat.payment, role, scene)
+            && before.is_silent(scene.plan, scene.now)
+        {
+            return Ok(Decision::of(Fate::UnderReview.into()));
+        }
         let proven = before.proves(&repeat);
         let lapsed = before.clone().lapse(scene.now);
         repeat.idempotent &= !lapsed.may_be_paid_back(scene.plan);
