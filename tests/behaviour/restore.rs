@@ -247,7 +247,7 @@ pub fn a_hash_that_a_copy_may_lack_is_looked_at_by_people_whatever_the_copied_ga
     // A row that is made now, for another challenge, knows no more of what was before.
     let fresh = answered(&mut world, 0);
     world.facilitator.chain.plan.extend([NodeFault::Silent; 20]);
-    assert_eq!(world.send(fresh).problem(), "settlement_unknown");
+    assert_eq!(world.send(fresh).problem(), "chain_unavailable");
     world.facilitator.chain.plan.clear();
     assert_eq!(world.ledger.entries().len(), rows + 2);
     assert_eq!(told(&world.send(unknown)), (409, "under_review".to_owned(), false));
