@@ -256,22 +256,28 @@ pub fn a_hash_that_a_copy_may_lack_is_looked_at_by_people_whatever_the_copied_ga
 //
 #[test]
 pub fn a_hash_that_was_only_awaited_when_its_row_was_copied_is_looked_at_by_people() {
-    for restores in [false, true] {
+    let gate = |shards: &str| -> &'static Gate {
         let mut vars = World::chain_vars();
         vars["ROUTES"] = route(json!({"hash_mode": true}));
-        let mut world = World::with(vars);
+        vars["LEDGER_SHARDS"] = shards.into();
+        Box::leak(Box::new(Gate::from_vars(&vars.to_string()).unwrap()))
+    };
+    // Also where the copy came into the objects of the number before.
+    for (restores, shards) in [(false, "16"), (true, "16"), (true, "64,16")] {
+        let mut world = World::around(gate("16"));
         let head = answered(&mut world, 0);
         world.facilitator.chain.plan.extend([NodeFault::Forgets; 4]);
         assert_ne!(world.send(head.clone()).status, 200);
         world.facilitator.chain.plan.clear();
         world.wait(1);
+        world.gate = gate(shards);
         if restores {
             // The copied gate finds it, owes it, and pays it back before it is stopped.
             let restored = Restored::new(world.now().secs(), world.gate.plan());
             world.ledger.recovery = restored.plan(world.gate.plan()).clone();
         }
         mine(&mut world, 0);
-        assert_eq!(told(&world.send(head)).0, if restores { 409 } else { 200 });
+        assert_eq!(told(&world.send(head)).0, if restores { 409 } else { 200 }, "{shards}");
     }
 }
 

@@ -30,6 +30,12 @@ impl Entry {
         matches!(self.state, State::Delivered { .. }) && self.sealed && !self.handed
     }
 
+    /// The same, handed out as far as it was before: there was no stored response to hand out.
+    pub(crate) fn handed_as(mut self, before: &Self) -> Self {
+        (self.handed, self.watch.fetched) = (before.handed, before.watch.fetched);
+        self
+    }
+
     /// Whether it has waited for its payer until no next authorization counts as a signature for it.
     pub(crate) fn is_left(&self, now: UnixTime) -> bool {
         self.waits_for_payer() && !self.is_uncollected(now)

@@ -193,11 +193,16 @@ impl Shard {
         Ok(decision)
     }
 
+    /// Whether a row that is missing may have been lost by a restore. The object after a change of their
+    /// number may have it.
+    fn may_be_lost(payment: &Payment, role: Role, scene: &Scene<'_>) -> bool {
+        !role.is_old() && Self::is_of_before(payment, scene)
+    }
+
     /// Whether a payer has sent it for a challenge from before the rows were known: it may have been
-    /// served, noted or paid back since. The object after a change may know it.
-    pub(super) fn may_be_lost(payment: &Payment, role: Role, scene: &Scene<'_>) -> bool {
-        !role.is_old()
-            && payment.sent_since().is_some_and(|since| since.secs() < scene.plan.known_since)
+    /// served, noted or paid back since.
+    pub(super) fn is_of_before(payment: &Payment, scene: &Scene<'_>) -> bool {
+        payment.sent_since().is_some_and(|since| since.secs() < scene.plan.known_since)
     }
 
     /// Resumes an earlier payment for the same request whose result was never received: the new

@@ -183,9 +183,7 @@ impl Shard {
             });
             return Ok(decision);
         };
-        if Self::may_be_lost(&repeat.payment, role, scene)
-            && before.is_silent(scene.plan, scene.now)
-        {
+        if Self::is_of_before(&repeat.payment, scene) && before.is_silent(scene.plan, scene.now) {
             return Ok(Decision::of(Fate::UnderReview.into()));
         }
         let proven = before.proves(&repeat);
@@ -204,8 +202,7 @@ impl Shard {
         let (entry, answer, body) = match resumed {
             Resumed::Replay(replay) => match replayed(&slot, replay, rows)? {
                 Some((replay, body)) => (entry, Resumed::Replay(replay), Some(body)),
-                // What is not there is handed to nobody.
-                None => (before.clone(), Fate::AlreadyDelivered.into(), None),
+                None => (entry.handed_as(&before), Fate::AlreadyDelivered.into(), None),
             },
             other => (entry, other, None),
         };
@@ -236,7 +233,7 @@ impl Shard {
             return self.begin(&slot, command, role, rows, scene);
         };
         if let Command::Claim { payment, .. } | Command::Note { payment, .. } = &command
-            && Self::may_be_lost(payment, role, scene)
+            && Self::is_of_before(payment, scene)
             && before.is_silent(scene.plan, scene.now)
         {
             return Ok(Decision::of(Fate::UnderReview.into()));
@@ -309,7 +306,7 @@ impl Shard {
         let (entry, answer, body) = match answer {
             Answer::Replay(replay) => match replayed(slot, replay, rows)? {
                 Some((replay, body)) => (entry, Answer::Replay(replay), Some(body)),
-                None => (before.clone(), Fate::AlreadyDelivered.into(), None),
+                None => (entry.handed_as(before), Fate::AlreadyDelivered.into(), None),
             },
             other => (entry, other, None),
         };

@@ -131,6 +131,7 @@ export class Execution {
     // It can no longer be charged, and a clock may differ by this much. Where another nonce is next, a person or the policy says so.
     if (response?.ok === false && hasEnded() && (await this.#isLetGo(sent)))
       return { ...(await this.#verdicts.ofAnswer(sent, { response, settled: undefined, isOver: true })), isOver: true };
+    if (failed !== undefined && response?.ok) return this.#verdicts.ofFailure(sent, failed.error, undefined);
     const reason = whyOpen(sent, failed, response);
     return unknown(idsOf(sent), hasEnded() ? `${reason} ${DOUBT}` : reason);
   }

@@ -88,11 +88,9 @@ export class Verdicts {
     }
     const { reason } = why;
     const evidence = { code, ...why.evidence };
-    if (sent !== undefined && response?.ok && code === 'receipt_mismatch') {
-      const { answer, merchantResponse } = await this.#read(response);
-      const receipt = this.#receipt(sent, undefined, false);
-      // What came for a payment is handed over. Its receipt proves nothing, so the purchase stays open.
-      return { decision: unfulfilled({ ...ids, reason, merchantResponse, receipt, evidence }, 'inconclusive'), answer, isOpen: true };
+    if (response?.ok && code === 'receipt_mismatch') {
+      // What came is handed over. Its receipt proves nothing, so the purchase goes on as one of which nothing is known.
+      return unknown(ids, reason, { ...evidence, merchantResponse: (await this.#read(response)).merchantResponse });
     }
     if (
       sent === undefined ||
