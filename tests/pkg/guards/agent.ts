@@ -96,16 +96,16 @@ export const AGENT: readonly Guard[] = [
   ],
   [
     'the sentence about the price quotes no merchant',
-    'agent/told.js',
-    'isOurs(refusal) ? refusal : ',
-    'true ? refusal : ',
+    'for-model.js',
+    'message: remedy, quote',
+    'message, quote',
     ['agent-injected-text', 'no text in the scheme of refused terms'],
   ],
   [
     'what quotes a merchant is bounded',
-    'agent/told.js',
-    'wasm.boundedText(refusal, 400)',
-    'refusal',
+    'for-model.js',
+    'message.slice(0, 400)',
+    'message',
     ['agent-injected-text', 'no text in the scheme of refused terms'],
   ],
   [

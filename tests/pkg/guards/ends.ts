@@ -65,8 +65,8 @@ export const ENDS: readonly Guard[] = [
   [
     'what is signed again is for the URL that was shown',
     'agent/local/execution.js',
-    'isDead ? this.#task.prepared.request : before',
-    'before',
+    'isDead ? spelled(this.#task.prepared.request.url) : before.url',
+    'before.url',
     ['redirected', 'fetchPaid with a key signs again'],
   ],
   [
