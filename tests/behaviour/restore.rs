@@ -253,7 +253,7 @@ pub fn a_hash_that_a_copy_may_lack_is_looked_at_by_people_whatever_the_copied_ga
     assert_eq!(told(&world.send(unknown)), (409, "under_review".to_owned(), false));
 }
 
-//
+//
 #[test]
 pub fn a_hash_that_was_only_awaited_when_its_row_was_copied_is_looked_at_by_people() {
     let gate = |shards: &str| -> &'static Gate {

@@ -111,7 +111,7 @@ test('a paid answer that is longer than the bound is its beginning, with the rec
   );
 });
 
-// A-876
+// A-871
 test('what came for a payment is handed over each time though its receipt is no proof, and the same payment is sent again', async () => {
   const other = { 'payment-response': base64(JSON.stringify(settlement({ payer: `0x${'ab'.repeat(20)}` }))) };
   answers = (response) => response.writeHead(200, other).end('sunny');

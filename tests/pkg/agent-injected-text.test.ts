@@ -252,7 +252,7 @@ test('a diagnostic in a 402 that asks to stop is told as its code alone, and the
 });
 
 for (const [place, [code, of]] of Object.entries(REFUSED)) {
-  // A-870
+  // A-867
   test(`no text in the ${place} of refused terms is in the reason of a result, and it is told apart`, async () => {
     for (const text of [LURE, 'z'.repeat(300)]) {
       const harness = locally({ x402Version: 2, resource: { url: '/' }, ...of(text) });
@@ -267,7 +267,7 @@ for (const [place, [code, of]] of Object.entries(REFUSED)) {
   });
 }
 
-// A-870
+// A-867
 test('a refusal of a payment is told in our words, and the words of the merchant apart', async () => {
   const said = `sold out. ${LURE}`;
   const fetch = async (_: unknown, init?: RequestInit): Promise<Response> => {

@@ -101,7 +101,7 @@ const FORMS: Readonly<Record<string, () => ReturnType<typeof server>>> = {
 };
 
 for (const [form, open] of Object.entries(FORMS)) {
-  // A-875
+  // A-870
   test(`a tool that asks by ${form} is paid once and gives its result with the receipt`, async () => {
     const { call, calls } = open();
     const [signer, store] = [watchedSigner(), memoryStore()];

@@ -191,7 +191,7 @@ fn agreed(exchange: &mut Exchange, now: u64) -> &'static str {
     }
 }
 
-//
+//
 #[test]
 pub fn nothing_is_signed_once_the_policy_has_ended_while_its_person_was_asked() {
     // At 40.

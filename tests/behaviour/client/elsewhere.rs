@@ -130,7 +130,7 @@ fn signs(exchange: &mut Exchange, next: &Next) -> String {
     nonce(exchange)
 }
 
-//
+//
 #[test]
 pub fn what_has_ended_is_signed_again_with_its_nonce_behind_a_proxy_that_names_another_host() {
     let asked = behind_proxy(&entry("10000"));
@@ -146,7 +146,7 @@ pub fn what_has_ended_is_signed_again_with_its_nonce_behind_a_proxy_that_names_a
     assert_eq!(signs(&mut later, &next), before);
 }
 
-//
+//
 #[test]
 pub fn other_terms_behind_such_a_proxy_take_the_place_of_what_is_sent_again() {
     let (mut open, before) = sent();

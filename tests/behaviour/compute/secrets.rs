@@ -183,7 +183,7 @@ fn a_payment_of_a_quote_before_the_change_is_its_own_whatever_was_quoted_since()
     }
 }
 
-//
+//
 #[test]
 fn a_payment_that_names_no_quote_is_its_job_s_whatever_was_quoted_since_the_change() {
     let shapes: [fn(&Keyed) -> Value; 3] = [

@@ -40,7 +40,7 @@ fn by_session(world: &mut World, session: &str, agent: &str) -> Told {
     as_stranger(world, session, |world| challenge(world, "10.9.9.9", SIGNS, agent))
 }
 
-//
+//
 #[test]
 fn a_signed_bond_is_told_again_for_a_signature_alone() {
     let (mut world, session) = taken_over();
@@ -57,7 +57,7 @@ fn a_signed_bond_is_told_again_for_a_signature_alone() {
     assert_eq!(both, own);
 }
 
-//
+//
 #[test]
 fn what_a_session_asked_for_proves_nothing_after_a_signed_bond_or_an_identity() {
     for is_signed in [true, false] {
@@ -83,7 +83,7 @@ fn what_a_session_asked_for_proves_nothing_after_a_signed_bond_or_an_identity() 
     }
 }
 
-//
+//
 #[test]
 fn a_session_uses_up_no_bond_that_its_wallet_signs_for() {
     let (mut world, session) = taken_over();

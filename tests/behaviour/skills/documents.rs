@@ -251,7 +251,7 @@ fn a_skill_is_called_with_its_own_example_and_without_a_payload_where_it_takes_n
     }
 }
 
-//
+//
 #[test]
 fn a_long_example_of_its_owner_stands_on_the_skill_s_own_page_alone() {
     let market = market_of(&vars());

@@ -352,7 +352,7 @@ fn former_ids(world: &World) -> Vec<&str> {
     world.rows.forgotten.values().map(|(id, _)| id.as_str()).collect()
 }
 
-//
+//
 #[test]
 fn whose_an_id_was_stays_known_where_one_write_forgets_it_and_a_listing_that_nobody_paid() {
     let mut vars = vars();

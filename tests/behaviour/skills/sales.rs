@@ -259,7 +259,7 @@ pub fn a_fee_that_was_asked_before_it_changed_lists_its_skill() {
     assert_eq!(refused(sold(&mut world, paid("2000000"))), 200);
 }
 
-//
+//
 #[test]
 fn a_former_fee_lists_a_skill_that_was_published_after_it_changed() {
     let mut vars = vars();

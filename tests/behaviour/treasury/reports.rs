@@ -100,7 +100,7 @@ pub fn a_lost_answer_is_inconclusive_and_stays_counted_until_the_chain_says() {
     assert_eq!(unkeyed.text, told.text);
 }
 
-//
+//
 #[test]
 pub fn an_open_payment_answers_the_same_request_without_a_key() {
     let mut world = World::new();

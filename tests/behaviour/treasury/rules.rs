@@ -415,7 +415,7 @@ pub fn test_money_and_money_are_never_mixed() {
     assert_eq!(main.0, "challenge_no_supported_candidates");
 }
 
-//
+//
 #[test]
 pub fn terms_that_announce_a_receipt_for_another_url_are_denied_before_anything_is_signed() {
     let [elsewhere, here] = [OTHER_HOST, MERCHANT].map(|url| announced(url, &variables()));
@@ -424,7 +424,7 @@ pub fn terms_that_announce_a_receipt_for_another_url_are_denied_before_anything_
     assert_eq!(here.0, "sent");
 }
 
-//
+//
 #[test]
 pub fn a_url_is_compared_with_what_receipts_name_as_it_is_asked_for_however_it_is_written() {
     let mut body = request("1");

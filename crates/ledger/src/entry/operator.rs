@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(after.state, State::Delivered { transaction: hash('1') });
     }
 
-    //
+    //
     #[test]
     fn what_a_person_has_resolved_as_delivered_waits_for_nobody() {
         let stored = Entry { sealed: true, ..entry(manual(Some(hash('1')))) };
